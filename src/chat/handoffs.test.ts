@@ -1,0 +1,215 @@
+import { describe, expect, test } from "bun:test";
+import { FakeLink } from "../../tests/support/fake_link.ts";
+import { ManualClock } from "../../tests/support/manual_clock.ts";
+import type { HandoffFrame } from "../link/frames.ts";
+import { Handoffs } from "./handoffs.ts";
+
+function frame(term = 1, epoch = "e1"): HandoffFrame {
+  return { type: "handoff", room: "r", epoch, offset: 5, term, senders: [], proxies: [] };
+}
+
+class Setup {
+  readonly clock = new ManualClock();
+  readonly links = new Map<string, FakeLink>();
+  readonly disagree = new Set<FakeLink>();
+  readonly arrived: string[] = [];
+  owner = "c2";
+  readonly handoffs: Handoffs = new Handoffs({
+    clock: this.clock,
+    id: "c1",
+    handoffMs: 5000,
+    owner: () => ({
+      id: this.owner,
+      role: "chat",
+      incarnation: "i1",
+      address: "h:1",
+      slot: 0,
+      state: "alive",
+    }),
+    link: (id) => this.links.get(id),
+    agrees: (link) => !this.disagree.has(link as FakeLink),
+    arrived: (room) => void this.arrived.push(room),
+  });
+
+  link(id: string): FakeLink {
+    const link = new FakeLink(id);
+    this.links.set(id, link);
+    return link;
+  }
+}
+
+describe("a room on its way out", () => {
+  test("goes to its owner, once, and is kept until that one has taken it", () => {
+    const setup = new Setup();
+    const link = setup.link("c2");
+    setup.handoffs.send(frame());
+    setup.handoffs.retry();
+    expect(link.take("handoff")).toMatchObject([frame()]);
+    expect([...setup.handoffs.held()]).toEqual(["r"]);
+    setup.handoffs.taken("r", "e1", 2);
+    setup.handoffs.taken("r", "e2", 1);
+    expect(setup.handoffs.away("r")).toBe(true);
+    setup.handoffs.taken("r", "e1", 1);
+    expect([setup.handoffs.away("r"), setup.handoffs.outgoing]).toEqual([false, 0]);
+  });
+
+  test("waits for a link, and for an owner with the same view", () => {
+    const setup = new Setup();
+    setup.handoffs.send(frame());
+    const link = setup.link("c2");
+    setup.disagree.add(link);
+    setup.handoffs.retry();
+    expect(link.frames).toEqual([]);
+    setup.disagree.clear();
+    setup.handoffs.retry();
+    expect(link.take("handoff").length).toBe(1);
+  });
+
+  test("goes again over a new link, as the old one may have lost it", () => {
+    const setup = new Setup();
+    const link = setup.link("c2");
+    setup.handoffs.send(frame());
+    link.ended = true;
+    const again = setup.link("c2");
+    setup.handoffs.retry();
+    expect(again.take("handoff").length).toBe(1);
+  });
+
+  test("is left to the one it was sent to while that one lives, though another owns it by now", () => {
+    const setup = new Setup();
+    const [link, other] = [setup.link("c2"), setup.link("c3")];
+    setup.handoffs.send(frame());
+    setup.owner = "c3";
+    setup.handoffs.retry();
+    expect(other.frames).toEqual([]);
+    link.ended = true;
+    setup.handoffs.retry();
+    expect(other.take("handoff").length).toBe(1);
+  });
+
+  test("that is ours again waits until it is returned, with what became of it meanwhile", () => {
+    const setup = new Setup();
+    const link = setup.link("c2");
+    setup.handoffs.send(frame(1));
+    setup.owner = "c1";
+    setup.handoffs.retry();
+    expect([setup.arrived, setup.handoffs.away("r")]).toEqual([[], true]);
+    setup.handoffs.receive(frame(2), link);
+    expect([setup.arrived, setup.handoffs.away("r")]).toEqual([["r"], false]);
+    expect(setup.handoffs.incoming("r")?.frame.term).toBe(2);
+  });
+
+  test("that is ours again and never left is here at once", () => {
+    const setup = new Setup();
+    setup.handoffs.send(frame());
+    setup.owner = "c1";
+    setup.handoffs.retry();
+    expect(setup.arrived).toEqual(["r"]);
+  });
+
+  test("can be taken back where nobody returns it", () => {
+    const setup = new Setup();
+    setup.link("c2");
+    setup.handoffs.send(frame());
+    setup.owner = "c1";
+    setup.handoffs.reclaim("r");
+    setup.handoffs.reclaim("unknown");
+    expect([setup.arrived, setup.handoffs.incoming("r")?.frame]).toEqual([["r"], frame()]);
+  });
+});
+
+describe("a room that comes", () => {
+  test("is taken when it opens, and everyone who sent it is told", () => {
+    const setup = new Setup();
+    setup.owner = "c1";
+    const [one, two] = [setup.link("c2"), setup.link("c3")];
+    setup.handoffs.receive(frame(), one);
+    setup.handoffs.receive(frame(), two);
+    expect([one.frames, two.frames]).toEqual([[], []]);
+    setup.handoffs.opened("r");
+    for (const link of [one, two]) {
+      expect(link.take("taken")).toMatchObject([{ room: "r", epoch: "e1", term: 1 }]);
+    }
+    expect(setup.handoffs.incoming("r")).toBeUndefined();
+  });
+
+  test("in an older state than the one that is here changes nothing", () => {
+    const setup = new Setup();
+    setup.owner = "c1";
+    const [one, two] = [setup.link("c2"), setup.link("c3")];
+    setup.handoffs.receive(frame(2), one);
+    setup.handoffs.receive(frame(1), two);
+    expect(two.take("taken").length).toBe(1);
+    expect(setup.handoffs.incoming("r")?.frame.term).toBe(2);
+  });
+
+  test("in a later state takes the place of the one that is here", () => {
+    const setup = new Setup();
+    setup.owner = "c1";
+    const [one, two] = [setup.link("c2"), setup.link("c3")];
+    setup.handoffs.receive(frame(1), one);
+    setup.handoffs.receive(frame(2), two);
+    expect(one.take("taken")).toMatchObject([{ term: 1 }]);
+    expect(setup.handoffs.incoming("r")?.frame.term).toBe(2);
+  });
+
+  test("in another epoch is refused", () => {
+    const setup = new Setup();
+    setup.owner = "c1";
+    const [one, two] = [setup.link("c2"), setup.link("c3")];
+    setup.handoffs.receive(frame(), one);
+    setup.handoffs.receive(frame(1, "e2"), two);
+    expect(two.take("taken")).toMatchObject([{ epoch: "e2", refused: true }]);
+  });
+
+  test("though another owns it is passed on, and its sender hears when it was taken", () => {
+    const setup = new Setup();
+    const [from, to] = [setup.link("c3"), setup.link("c2")];
+    setup.handoffs.receive(frame(), from);
+    expect(to.take("handoff").length).toBe(1);
+    setup.handoffs.taken("r", "e1", 1);
+    expect(from.take("taken")).toMatchObject([{ room: "r", epoch: "e1", term: 1 }]);
+  });
+
+  test("from a server with another view is kept, not sent back", () => {
+    const setup = new Setup();
+    const from = setup.link("c2");
+    setup.disagree.add(from);
+    setup.handoffs.receive(frame(), from);
+    expect(from.frames).toEqual([]);
+    setup.owner = "c1";
+    setup.handoffs.retry();
+    expect(setup.arrived).toEqual(["r"]);
+  });
+
+  test("and moves on before it opened goes to its next owner", () => {
+    const setup = new Setup();
+    setup.owner = "c1";
+    const [from, to] = [setup.link("c3"), setup.link("c2")];
+    setup.handoffs.receive(frame(), from);
+    setup.owner = "c2";
+    setup.handoffs.retry();
+    expect(to.take("handoff").length).toBe(1);
+    setup.handoffs.taken("r", "e1", 1);
+    expect(from.take("taken").length).toBe(1);
+  });
+
+  test("asks for its room again when waiting for proxies is over", () => {
+    const setup = new Setup();
+    setup.owner = "c1";
+    setup.handoffs.receive(frame(), setup.link("c2"));
+    expect(setup.handoffs.incoming("r")?.until).toBe(setup.clock.now() + 5000);
+    setup.clock.advance(5010);
+    expect(setup.arrived).toEqual(["r", "r"]);
+    setup.handoffs.opened("r");
+    setup.clock.advance(5010);
+    expect(setup.arrived.length).toBe(2);
+  });
+});
+
+test("with the life of a server its hand-offs end", () => {
+  const setup = new Setup();
+  setup.handoffs.send(frame());
+  setup.handoffs.clear();
+  expect([...setup.handoffs.held()]).toEqual([]);
+});

@@ -1,0 +1,169 @@
+/**
+ * Rooms on their way from one ChatServer to another.
+ *
+ * @module
+ */
+import type { Clock } from "../lib/clock.ts";
+import type { HandoffFrame } from "../link/frames.ts";
+import type { Link } from "../link/link.ts";
+import type { Member } from "../membership/view.ts";
+
+/** A room that left and whose new owner has not said that it took it. */
+interface Outgoing {
+  readonly frame: HandoffFrame;
+  /** Whom to tell when it was taken, where the room only passed through. */
+  readonly tell: Set<Link>;
+  /** Where it was sent last. While that link lives, the room is its peer's to pass on. */
+  sentTo: Link | undefined;
+}
+
+/** A room that came and has not opened yet. */
+export interface Incoming {
+  readonly frame: HandoffFrame;
+  /** Whom to tell when it has opened. */
+  readonly tell: Set<Link>;
+  /** When waiting for the proxies that had members ends. */
+  readonly until: number;
+}
+
+/** What hand-offs need from their ChatServer. */
+export interface HandoffHost {
+  readonly clock: Clock;
+  readonly id: string;
+  readonly handoffMs: number;
+  owner(room: string): Member | undefined;
+  link(id: string): Link | undefined;
+  /** Whether the ChatServer at the other end of a link has the same view as this one. */
+  agrees(link: Link): boolean;
+  /** A hand-off is here for a room that is ours. */
+  arrived(room: string): void;
+}
+
+/**
+ * Both directions. A room is sent only to a server that has the same view, so that two whose views differ do not send
+ * it to and fro; and only to one at a time, so that no old copy of it opens elsewhere.
+ */
+export class Handoffs {
+  readonly #host: HandoffHost;
+  readonly #outgoing: Map<string, Outgoing> = new Map();
+  readonly #incoming: Map<string, Incoming> = new Map();
+
+  /** Nothing is on its way at first. */
+  constructor(host: HandoffHost) {
+    this.#host = host;
+  }
+
+  /** How many rooms are on their way out. */
+  get outgoing(): number {
+    return this.#outgoing.size;
+  }
+
+  /** Whether a room has been sent on its way out and may be anywhere. */
+  away(room: string): boolean {
+    return this.#outgoing.has(room);
+  }
+
+  /** The hand-off that a room is to open with. */
+  incoming(room: string): Incoming | undefined {
+    return this.#incoming.get(room);
+  }
+
+  /** Names of all rooms that are here but not open, or not known to be taken. */
+  *held(): Generator<string> {
+    yield* this.#outgoing.keys();
+    yield* this.#incoming.keys();
+  }
+
+  /** Takes back a room that was sent on its way long ago and is ours again, though nobody returned it. */
+  reclaim(room: string): void {
+    const out = this.#outgoing.get(room);
+    if (!out) return;
+    this.#outgoing.delete(room);
+    this.#keep(out.frame, out.tell);
+  }
+
+  /** Sends a room on its way to whoever owns it; keeps it until that one has taken it. */
+  send(frame: HandoffFrame, tell: Set<Link> = new Set()): void {
+    const out: Outgoing = { frame, tell, sentTo: undefined };
+    this.#outgoing.set(frame.room, out);
+    this.#push(out);
+  }
+
+  #push(out: Outgoing): void {
+    if (out.sentTo && !out.sentTo.ended) return;
+    const { frame, tell } = out;
+    const owner = this.#host.owner(frame.room);
+    if (owner?.id === this.#host.id) {
+      this.#outgoing.delete(frame.room);
+      return this.#keep(frame, tell);
+    }
+    const link = owner && this.#host.link(owner.id);
+    if (!link || link.ended || !this.#host.agrees(link)) return;
+    out.sentTo = link;
+    link.send(frame);
+  }
+
+  #keep(frame: HandoffFrame, tell: Set<Link>): void {
+    const { clock, handoffMs } = this.#host;
+    this.#incoming.set(frame.room, { frame, tell, until: clock.now() + handoffMs });
+    clock.after(handoffMs + 5, () => {
+      if (this.#incoming.has(frame.room)) this.#host.arrived(frame.room);
+    });
+    this.#host.arrived(frame.room);
+  }
+
+  /** A hand-off has come over a link. */
+  receive(frame: HandoffFrame, from: Link): void {
+    const there = this.#incoming.get(frame.room) ?? this.#outgoing.get(frame.room);
+    if (there && there.frame.epoch !== frame.epoch) return this.refuse(frame, from);
+    if (there && there.frame.term > frame.term) return this.#confirm(frame, from);
+    const tell = new Set([from]);
+    for (const link of there?.tell ?? []) {
+      if (there?.frame.term === frame.term) tell.add(link);
+      else this.#confirm((there as Incoming).frame, link);
+    }
+    this.#outgoing.delete(frame.room);
+    this.#incoming.delete(frame.room);
+    this.send(frame, tell);
+  }
+
+  /** Tells whoever sent a hand-off that it is not wanted any more. */
+  refuse(frame: HandoffFrame, from: Link): void {
+    from.send({ type: "taken", room: frame.room, epoch: frame.epoch, term: frame.term, refused: true });
+  }
+
+  /** The room has opened with its hand-off. */
+  opened(room: string): void {
+    const incoming = this.#incoming.get(room);
+    this.#incoming.delete(room);
+    for (const link of incoming?.tell ?? []) this.#confirm((incoming as Incoming).frame, link);
+  }
+
+  #confirm({ room, epoch, term }: HandoffFrame, to: Link): void {
+    if (!to.ended) to.send({ type: "taken", room, epoch, term });
+  }
+
+  /** The new owner has taken a room, or refused it. */
+  taken(room: string, epoch: string, term: number): void {
+    const out = this.#outgoing.get(room);
+    if (!out || out.frame.epoch !== epoch || out.frame.term !== term) return;
+    this.#outgoing.delete(room);
+    for (const link of out.tell) this.#confirm(out.frame, link);
+  }
+
+  /** A view or the links have changed: sends on what waited, and what is not for us after all. */
+  retry(): void {
+    for (const [room, { frame, tell }] of [...this.#incoming]) {
+      if (this.#host.owner(room)?.id === this.#host.id) continue;
+      this.#incoming.delete(room);
+      this.send(frame, tell);
+    }
+    for (const out of [...this.#outgoing.values()]) this.#push(out);
+  }
+
+  /** Forgets everything: this life of the server is over. */
+  clear(): void {
+    this.#outgoing.clear();
+    this.#incoming.clear();
+  }
+}

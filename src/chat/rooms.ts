@@ -1,0 +1,399 @@
+/**
+ * All rooms of a ChatServer, by the rules for moving them: when one opens, what it accepts, how it is let go.
+ *
+ * @module
+ */
+import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { AnnouncedMember, AnnounceFrame, Frame, HandoffFrame, MessageFrame } from "../link/frames.ts";
+import type { Link } from "../link/link.ts";
+import type { Placement } from "../membership/placement.ts";
+import { Acceptance } from "./acceptance.ts";
+import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
+import type { Confirms } from "./confirms.ts";
+import type { ClusterTypes, Listeners } from "./events.ts";
+import { Handoffs } from "./handoffs.ts";
+import type { ChatLimits } from "./options.ts";
+import { awaitsProxies, openRoom, tellOpened } from "./opening.ts";
+import { Releases } from "./releases.ts";
+import { type Attachment, Room } from "./room.ts";
+import { Sessions } from "./sessions.ts";
+import { Settlement } from "./settlement.ts";
+
+/** What {@linkcode Rooms} needs from its server. */
+export interface RoomsHost<Types extends ClusterTypes> {
+  readonly id: string;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly limits: ChatLimits;
+  readonly listeners: Listeners<Types>;
+  readonly confirms: Confirms;
+  /** Whether the lease lets the server accept. */
+  held(): boolean;
+  placement(): Placement;
+  /** The open link to another ChatServer. */
+  link(id: string): Link | undefined;
+  links(): Iterable<Link>;
+  /** Whether the ChatServer at the other end of a link has the same view as this one. */
+  agrees(link: Link): boolean;
+}
+
+const FORGET_MS = 60_000;
+
+/** The rooms of one ChatServer. */
+export class Rooms<Types extends ClusterTypes> {
+  readonly settlement: Settlement;
+  readonly handoffs: Handoffs;
+  readonly sessions: Sessions;
+  readonly #acceptance: Acceptance<Types>;
+  readonly #releases: Releases<Types>;
+  readonly #host: RoomsHost<Types>;
+  readonly #rooms: Map<string, Room> = new Map();
+  #rotated = 0;
+
+  /** No rooms at first. */
+  constructor(host: RoomsHost<Types>) {
+    this.#host = host;
+    const { clock, id, limits } = host;
+    this.settlement = new Settlement({
+      clock,
+      id,
+      announceMs: limits.announceMs,
+      handoffMs: limits.handoffMs,
+      changed: () => this.#openAll(),
+    });
+    this.handoffs = new Handoffs({
+      clock,
+      id,
+      handoffMs: limits.handoffMs,
+      owner: (room) => host.placement().owner(room),
+      link: (peer) => host.link(peer),
+      agrees: (link) => host.agrees(link),
+      arrived: (room) => this.#tryOpen(this.#room(room)),
+    });
+    this.sessions = new Sessions({
+      connected: (user) => void host.listeners.emit("connect", user),
+      disconnected: (user, reason) => void host.listeners.emit("disconnect", user, reason),
+    });
+    this.#acceptance = new Acceptance({
+      clock,
+      metrics: host.metrics,
+      listeners: host.listeners,
+      confirms: host.confirms,
+      sessions: this.sessions,
+      digest: () => host.placement().view.digest,
+      accepts: (room) =>
+        host.held() && (room.phase === "open" || (room.phase === "waiting" && this.#owns(room.name))),
+    });
+    this.#releases = new Releases({
+      sessions: this.sessions,
+      acceptance: this.#acceptance,
+      confirms: host.confirms,
+      handoffs: this.handoffs,
+      released: (room) => this.#released(room),
+    });
+  }
+
+  /** Open rooms. */
+  get open(): number {
+    let count = 0;
+    for (const room of this.#rooms.values()) if (room.phase === "open") count++;
+    return count;
+  }
+
+  /** Whether nothing is left that others must get from here, and nobody looks for a room here any more. */
+  get empty(): boolean {
+    if (this.#releases.leaving.size > 0 || this.handoffs.outgoing > 0 || !this.#host.confirms.idle) {
+      return false;
+    }
+    for (const room of this.#rooms.values()) {
+      if (room.phase !== "waiting" || room.attachments.size > 0) return false;
+    }
+    return true;
+  }
+
+  /** A room that is here: open, or with its last listener still running before it goes. */
+  find(name: string): Room | undefined {
+    const room = this.#rooms.get(name);
+    return room?.phase === "waiting" ? undefined : room;
+  }
+
+  /** The names of the rooms that are open here. */
+  *names(): Generator<string> {
+    for (const room of this.#rooms.values()) if (room.phase === "open") yield room.name;
+  }
+
+  #room(name: string): Room {
+    let room = this.#rooms.get(name);
+    if (!room) this.#rooms.set(name, room = new Room(name));
+    room.used = this.#host.clock.now();
+    return room;
+  }
+
+  #owns(name: string): boolean {
+    return this.#host.placement().owner(name)?.id === this.#host.id;
+  }
+
+  /** Handles a frame from a router; `false` where routers do not send it. */
+  frame(link: Link, frame: Frame, n: number): boolean {
+    switch (frame.type) {
+      case "message":
+        this.#message(link, frame, n);
+        return true;
+      case "announce":
+        this.#announce(link, frame);
+        return true;
+      case "announced":
+        this.settlement.announced(link, frame.digest);
+        return true;
+      case "join":
+        this.#join(link, frame.room, frame.member);
+        return true;
+      case "leave":
+        this.#leave(frame.room, frame.session, frame.reason, link);
+        return true;
+      case "gone":
+        this.#gone(frame.session, frame.reason, link);
+        return true;
+      case "yield":
+        this.#yield(link, frame.room);
+        return true;
+      case "handing":
+        this.settlement.handing(link, frame.digest, frame.rooms);
+        return true;
+      case "handoff":
+        this.#handoff(link, frame);
+        return true;
+      case "digest":
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #announce(link: Link, frame: AnnounceFrame): void {
+    const room = this.#room(frame.room);
+    const named = new Set(frame.members.map(([session]) => session));
+    const attachment = room.attach(link, named, frame.attach, frame.epoch);
+    for (const session of [...attachment.members.keys()]) {
+      if (!named.has(session)) this.#leave(frame.room, session, "left", link);
+    }
+    for (const member of frame.members) this.#add(room, attachment, member);
+    if (room.phase === "open") tellOpened(room, attachment, "open");
+    else this.#tryOpen(room);
+  }
+
+  #join(link: Link, name: string, member: AnnouncedMember): void {
+    const room = this.#rooms.get(name);
+    const attachment = room?.attachments.get(link);
+    // The room was released meanwhile: the router announces this member to the next owner.
+    if (!room || !attachment) return;
+    this.#add(room, attachment, member);
+    if (room.phase === "open") link.send({ type: "joined", room: name, session: member[0] });
+    else attachment.late.push(member[0]);
+  }
+
+  #add(room: Room, attachment: Attachment, [session, userId, echo]: AnnouncedMember): void {
+    const { link } = attachment;
+    if (!session.startsWith(attachment.prefix)) return this.#foreign(link, session);
+    const user = this.sessions.meet(session, userId, link);
+    const member = room.add(attachment, user, echo !== 0);
+    if (!member) return;
+    this.sessions.enter(session, room);
+    if (room.phase === "open") this.#event(room, () => this.#host.listeners.emit("join", user, room.name));
+  }
+
+  #foreign(link: Link, session: string): void {
+    link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
+  }
+
+  #leave(name: string, session: string, reason: string, link: Link): void {
+    const room = this.#rooms.get(name);
+    if (room?.members.get(session)?.attachment.link !== link) return;
+    this.#remove(room, session, reason);
+  }
+
+  #remove(room: Room, session: string, reason: string): void {
+    const member = room.remove(session);
+    if (!member) return;
+    this.sessions.exit(session, room);
+    room.used = this.#host.clock.now();
+    if (room.phase !== "open") return;
+    this.#event(room, () => this.#host.listeners.emit("leave", member.user, room.name, reason));
+  }
+
+  #gone(session: string, reason: string, link: Link): void {
+    for (const room of this.sessions.rooms(session, link)) this.#remove(room, session, reason);
+    this.sessions.end(session, reason, link);
+  }
+
+  #event(room: Room, run: () => void | Promise<void>): void {
+    room.enqueue({ message: undefined, run });
+  }
+
+  /** Puts a user out of a room; `false` where the user is not in it. */
+  kick(room: Room, session: string, reason: string): boolean {
+    const member = room.members.get(session);
+    if (!member) return false;
+    member.attachment.link.send({ type: "kicked", room: room.name, session, reason });
+    this.#remove(room, session, reason);
+    return true;
+  }
+
+  #message(link: Link, frame: MessageFrame, n: number): void {
+    const room = this.#rooms.get(frame.room);
+    const attachment = room?.attachments.get(link);
+    if (!room || !attachment) return this.#acceptance.refuse(link, frame, n);
+    if (!frame.session.startsWith(attachment.prefix)) return this.#foreign(link, frame.session);
+    this.#acceptance.message(room, attachment, frame, n);
+    if (room.phase === "waiting") this.#tryOpen(room);
+  }
+
+  #openAll(): void {
+    for (const room of [...this.#rooms.values()]) if (room.phase === "waiting") this.#tryOpen(room);
+  }
+
+  /** Opens a room as soon as nothing of it can be elsewhere. */
+  #tryOpen(room: Room): void {
+    if (room.phase !== "waiting" || this.#releases.leaving.has(room.name)) return;
+    if (!this.#owns(room.name) || !this.#host.held()) return;
+    if (this.handoffs.away(room.name)) {
+      // It went from here and is ours again: whoever has it returns it.
+      return this.settlement.overdue ? this.handoffs.reclaim(room.name) : undefined;
+    }
+    const incoming = this.handoffs.incoming(room.name);
+    if (incoming) {
+      const waits = awaitsProxies(room, incoming.frame, this.#host.placement().view);
+      if (waits && this.#host.clock.now() < incoming.until) return;
+      return this.#open(room, "hand-off", incoming.frame);
+    }
+    if (this.#forgetUnused(room)) return;
+    if (!this.settlement.settled || this.settlement.expects(room.name)) return;
+    const seen = [...room.attachments.values()].some(({ epoch }) => epoch !== undefined);
+    this.#open(room, seen ? "failover" : "first-join", undefined);
+  }
+
+  #open(room: Room, reason: OpenReason, handoff: HandoffFrame | undefined): void {
+    const { clock, metrics, log, listeners } = this.#host;
+    metrics.count("toychat_rooms_opened_total");
+    log("debug", "room_open", { room: room.name, reason, members: room.members.size });
+    if (handoff) this.handoffs.opened(room.name);
+    openRoom(room, reason, handoff, clock, listeners);
+  }
+
+  #yield(link: Link, name: string): void {
+    const room = this.#rooms.get(name);
+    const attachment = room?.attachments.get(link);
+    if (!room || !attachment) return;
+    this.#releases.yield(room, attachment);
+    this.#forgetUnused(room);
+  }
+
+  /** Forgets a room that nobody waits for any more. */
+  #forgetUnused(room: Room): boolean {
+    if (room.phase !== "waiting" || room.attachments.size > 0 || room.busy) return false;
+    if (this.handoffs.incoming(room.name)) return false;
+    return this.#rooms.delete(room.name);
+  }
+
+  #handoff(link: Link, frame: HandoffFrame): void {
+    this.settlement.arrived(link, frame.room);
+    const room = this.#rooms.get(frame.room);
+    const here = this.#releases.leaving.has(frame.room) || (room !== undefined && room.phase !== "waiting");
+    if (!room || !here) return this.handoffs.receive(frame, link);
+    const { room: name, epoch, term } = frame;
+    if (room.epoch === epoch && room.term > term) {
+      return void link.send({ type: "taken", room: name, epoch, term });
+    }
+    this.#host.metrics.count("toychat_handoffs_late_total");
+    this.#host.log("warn", "handoff_late", { room: name, from: link.peer.id });
+    this.handoffs.refuse(frame, link);
+  }
+
+  #released(room: Room): void {
+    // With nobody to hand it to, the room is over.
+    const next = this.#host.placement().owner(room.name);
+    this.#close(room, next ? "hand-off" : "stopped");
+    if (next) void this.#host.listeners.emit("handoff", room.name);
+  }
+
+  #close(room: Room, reason: RoomCloseReason): void {
+    if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
+    this.#host.log("debug", "room_close", { room: room.name, reason });
+    void this.#host.listeners.emit("close", room.name, reason);
+  }
+
+  /** The view has changed: lets go of what is not ours, and says to every other ChatServer what it will get. */
+  viewChanged(): void {
+    const { view } = this.#host.placement();
+    this.settlement.restart(view);
+    for (const room of [...this.#rooms.values()]) {
+      if (this.#owns(room.name)) continue;
+      if (room.phase === "open") this.#releases.release(room);
+      else if (room.phase === "waiting") this.#acceptance.refuseHeld(room);
+    }
+    for (const link of this.#host.links()) this.tellHanding(link);
+    this.handoffs.retry();
+    this.#openAll();
+  }
+
+  /** Says to another ChatServer which rooms it will get from here. */
+  tellHanding(link: Link): void {
+    const { view } = this.#host.placement();
+    const held = new Set([...this.handoffs.held(), ...this.#releases.leaving]);
+    for (const room of this.#rooms.values()) if (room.phase !== "waiting") held.add(room.name);
+    const rooms = [...held].filter((name) => this.#host.placement().owner(name)?.id === link.peer.id);
+    link.send({ type: "handing", digest: view.digest, rooms });
+  }
+
+  /** A router's link has ended: its members are gone until it announces them again. */
+  linkReset(link: Link, reason: string): void {
+    this.settlement.reset(link);
+    for (const room of [...this.#rooms.values()]) {
+      const attachment = room.attachments.get(link);
+      if (!attachment) continue;
+      // What waits of it comes again over another link.
+      room.takeFrom(link);
+      for (const session of [...attachment.members.keys()]) this.#remove(room, session, reason);
+      room.attachments.delete(link);
+      this.#forgetUnused(room);
+    }
+    this.sessions.reset(link, reason);
+    this.#openAll();
+  }
+
+  /** Once a second: fails what was held too long, closes rooms that nobody uses, forgets what is long gone. */
+  sweep(now: number): void {
+    const { holdMs, idleMs } = this.#host.limits;
+    for (const room of [...this.#rooms.values()]) {
+      this.#acceptance.expire(room, now - holdMs);
+      const idle = room.phase === "open" && room.attachments.size === 0 && !room.busy &&
+        room.unacknowledged.size === 0;
+      if (idle && now - room.used > idleMs) this.#close(room, "idle");
+      // The lease may have been in doubt when the room could have opened.
+      if (room.phase === "waiting") this.#tryOpen(room);
+    }
+    if (now - this.#rotated < FORGET_MS) return;
+    this.#rotated = now;
+    for (const room of this.#rooms.values()) room.senders.rotate();
+  }
+
+  /** Closes everything: this life of the server is over. */
+  clear(reason: RoomCloseReason): void {
+    this.settlement.stop();
+    this.handoffs.clear();
+    this.#releases.clear();
+    for (const room of [...this.#rooms.values()]) {
+      // Of a room that was never open here nothing is lost, if its routers are told so.
+      if (room.phase === "waiting") this.#releases.dismiss(room);
+      room.clear();
+      const opened = room.phase !== "waiting";
+      room.phase = "sealed";
+      if (opened) this.#close(room, reason);
+    }
+    this.#rooms.clear();
+    this.sessions.clear(reason);
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What an application sends: into rooms that are open here, and into rooms of any owner.
+ *
+ * @module
+ */
+import { type Body, encodeBody } from "../lib/body.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { RouteFailure, Router, Sender } from "../link/router.ts";
+import type { Cause, Recipients, Room } from "./room.ts";
+
+/** Bytes that an application may have on their way to rooms of any owner. */
+const APPLICATION_BYTES = 8 << 20;
+
+/** Sends, and numbers what is sent under the message that caused it. */
+export class Sending {
+  readonly #metrics: Metrics;
+  readonly #router: Router;
+
+  /** Messages for rooms of any owner go through `router`. */
+  constructor(metrics: Metrics, router: Router) {
+    this.#metrics = metrics;
+    this.#router = router;
+  }
+
+  /** Sends to members of a room; `false` where it is not open here. */
+  toMembers(room: Room | undefined, body: Body, to: Recipients, cause: Cause | undefined): boolean {
+    if (!room) {
+      skip(cause);
+      this.#metrics.count("toychat_sends_to_closed_rooms_total");
+      return false;
+    }
+    const from = cause?.from === undefined ? {} : { from: cause.from };
+    // What goes to another room than the one that caused it must not be taken for a message of its sender there.
+    const own = cause?.room === room.name ? cause : derived(cause);
+    room.deliver({ ...encodeBody(body), ...from }, to, own);
+    return true;
+  }
+
+  /** Sends to all members of a room, whoever owns it; `false` where too much is on its way already. */
+  toRoom(sender: Sender | undefined, room: string, body: Body, cause: Cause | undefined): boolean {
+    if (!sender || sender.bytes > APPLICATION_BYTES) {
+      skip(cause);
+      this.#metrics.count("toychat_sends_dropped_total");
+      return false;
+    }
+    if (!cause?.origin) {
+      this.#router.publish(sender, room, body);
+      return true;
+    }
+    cause.routed++;
+    const done = (failure: RouteFailure | undefined): void => {
+      cause.failure ??= failure;
+      if (--cause.routed === 0) cause.settled?.();
+    };
+    // Not the name that `derived` gives: what goes straight to members would overtake this, which is routed.
+    const origin = `${source(cause, cause.origin)}>`;
+    this.#router.publish(sender, room, body, done, [origin, cause.origin.next++]);
+    return true;
+  }
+}
+
+/** What could not be sent has its number all the same: what follows must get the same ones when it all comes again. */
+function skip(cause: Cause | undefined): void {
+  if (cause?.origin) cause.origin.next++;
+}
+
+/** Names what a message caused in other rooms than its own. */
+function source(cause: Cause, origin: NonNullable<Cause["origin"]>): string {
+  return `${origin.sender}>${cause.room}`;
+}
+
+/** The cause as another room's members see it. */
+function derived(cause: Cause | undefined): Cause | undefined {
+  if (!cause?.origin) return undefined;
+  return { ...cause, origin: { sender: source(cause, cause.origin), next: cause.origin.next++ } };
+}

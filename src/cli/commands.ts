@@ -1,0 +1,210 @@
+/**
+ * What the command line knows: every command and every flag, for parsing and for the help.
+ *
+ * @module
+ */
+
+/** A flag. */
+export interface Flag {
+  /** Its name, without the dashes. */
+  readonly name: string;
+  /** What its value is, for the help: `PORT`; absent where it takes none. */
+  readonly value?: string;
+  /** A value to show in messages. */
+  readonly example?: string;
+  /** What it is for; one line. */
+  readonly about: string;
+  /** The default, for the help. */
+  readonly default?: string;
+}
+
+/** The names of the commands. */
+export type CommandName = "dev" | "bridge" | "chat" | "proxy" | "members" | "owner";
+
+/** A command. */
+export interface Command {
+  /** Its name. */
+  readonly name: CommandName;
+  /** What it does; one line. */
+  readonly about: string;
+  /** More, for its own help. */
+  readonly more: string;
+  /** What follows the command, where something does. */
+  readonly argument?: { readonly name: string; readonly required: boolean; readonly about: string };
+  /** Its flags, beside those that all have. */
+  readonly flags: readonly Flag[];
+  /** What to try, for its help. */
+  readonly examples: readonly string[];
+}
+
+const mqtt: Flag = {
+  name: "mqtt",
+  value: "PORT|off",
+  example: "1883",
+  about: "port for MQTT over TCP; 0 picks one",
+  default: "1883",
+};
+const http: Flag = {
+  name: "http",
+  value: "PORT|off",
+  example: "8080",
+  about: "port for /ws, /mqtt (over WebSocket), health, metrics and a page; 0 picks one",
+  default: "8080",
+};
+const bridge: Flag = {
+  name: "bridge",
+  value: "URL",
+  example: "ws://127.0.0.1:7374/rpc",
+  about: "the membership bridge of this host",
+  default: "ws://127.0.0.1:7374/rpc",
+};
+const id: Flag = {
+  name: "id",
+  value: "NAME",
+  example: "chat-1",
+  about: "name in the cluster, 1 to 8 characters of a-z, 0-9 and -; default a random one",
+};
+const address: Flag = {
+  name: "address",
+  value: "HOST:PORT",
+  example: "10.0.0.5:7001",
+  about: "where others reach it, if that is not what it listens on",
+};
+const json: Flag = { name: "json", about: "print JSON instead of a table" };
+
+const APP = { name: "app.ts", required: false } as const;
+const APP_ABOUT =
+  "module whose default export is (chat: ChatServer) => void; without one, messages are relayed";
+
+/** The flags of every command. */
+export const COMMON: readonly Flag[] = [
+  { name: "host", value: "ADDRESS", example: "0.0.0.0", about: "address to listen on", default: "127.0.0.1" },
+  {
+    name: "secret-file",
+    value: "FILE",
+    example: "secret.txt",
+    about: "file with the cluster's secret; or the variable TOYCHAT_SECRET",
+  },
+  {
+    name: "config",
+    value: "FILE",
+    example: "toychat.json",
+    about: 'JSON file with flags: {"http": 8080, "chat": {"id": "c1"}}',
+  },
+  {
+    name: "log",
+    value: "pretty|json",
+    example: "json",
+    about: "form of the log, which goes to stderr",
+    default: "pretty",
+  },
+  { name: "verbose", about: "log what is of use only when hunting a fault, too" },
+  { name: "help", about: "print this help" },
+  { name: "version", about: "print the version" },
+];
+
+/** Every command. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "dev",
+    about: "everything in one process: proxies, ChatServers and their membership",
+    more: "With several proxies the first one takes the ports given, the others those after them.",
+    argument: { ...APP, about: APP_ABOUT },
+    flags: [
+      mqtt,
+      http,
+      { name: "proxies", value: "N", example: "2", about: "how many proxies, 1 to 99", default: "1" },
+      { name: "chats", value: "N", example: "3", about: "how many ChatServers, 1 to 99", default: "1" },
+    ],
+    examples: [
+      "toychat dev",
+      "toychat dev app.ts --mqtt 0 --http 3000",
+      "toychat dev app.ts --proxies 2 --chats 3",
+    ],
+  },
+  {
+    name: "bridge",
+    about: "the list of members of this host; start one on each host, before the rest",
+    more: "Without a secret it listens on loopback only.",
+    flags: [
+      {
+        name: "listen",
+        value: "HOST:PORT",
+        example: "127.0.0.1:7374",
+        about: "where members connect",
+        default: "127.0.0.1:7374",
+      },
+      {
+        name: "serf",
+        value: "HOST:PORT",
+        example: "127.0.0.1:7373",
+        about: "not in this version: the bridge serves its own host alone",
+      },
+      { name: "serf-auth", value: "KEY", example: "KEY", about: "not in this version, as --serf" },
+    ],
+    examples: ["toychat bridge", "toychat bridge --listen 127.0.0.1:0"],
+  },
+  {
+    name: "chat",
+    about: "a ChatServer: owns rooms and runs the application's listeners",
+    more:
+      "SIGTERM and SIGINT hand all of its rooms to the other ChatServers before it ends; a second one ends it at once." +
+      "\nAn error that the application does not catch outside of a listener ends it with 1.",
+    argument: { ...APP, about: APP_ABOUT },
+    flags: [
+      {
+        name: "listen",
+        value: "HOST:PORT",
+        example: "127.0.0.1:7001",
+        about: "where proxies and other ChatServers connect; port 0 picks one",
+        default: "127.0.0.1:0",
+      },
+      bridge,
+      id,
+      address,
+    ],
+    examples: ["toychat chat", "toychat chat app.ts --id chat-1 --listen 127.0.0.1:7001"],
+  },
+  {
+    name: "proxy",
+    about: "a ProxyServer: users connect here, by MQTT or WebSocket",
+    more: "To let users in from other hosts give --host 0.0.0.0.",
+    flags: [mqtt, http, bridge, id, address],
+    examples: [
+      "toychat proxy",
+      "toychat proxy --mqtt off --http 3000",
+      "toychat proxy --id p2 --mqtt 0 --http 0",
+    ],
+  },
+  {
+    name: "members",
+    about: "lists who is in the cluster",
+    more: "With --json: an array of {id, role, address, slot?, state}.",
+    flags: [bridge, json],
+    examples: ["toychat members", "toychat members --json"],
+  },
+  {
+    name: "owner",
+    about: "says which ChatServer owns a room",
+    more: "With --json: {room, id, address, slot}.",
+    argument: { name: "ROOM", required: true, about: "name of the room, which is also its MQTT topic" },
+    flags: [bridge, json],
+    examples: ["toychat owner area/1", "toychat owner area/1 --json"],
+  },
+];
+
+/** A command by its name. */
+export function findCommand(name: string): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
+
+/** All flags that a command takes. */
+export function flagsOf(command: Command): readonly Flag[] {
+  return [...command.flags, ...COMMON];
+}
+
+/** Every flag of any command, each name once. */
+export function allFlags(): readonly Flag[] {
+  const flags = [...COMMANDS.flatMap((command) => command.flags), ...COMMON];
+  return [...new Map(flags.map((flag) => [flag.name, flag])).values()];
+}

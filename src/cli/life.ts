@@ -1,0 +1,108 @@
+/**
+ * The life of a process that serves: its start, its ready line, signals, and its end.
+ *
+ * @module
+ */
+import process from "node:process";
+import { systemClock } from "../lib/clock.ts";
+import { errorMessage } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import { flushed, print } from "./output.ts";
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+/**
+ * A signal that follows another so soon is the same one: a terminal sends it to the whole group of processes, and npx and
+ * its like hand it on as well. In milliseconds.
+ */
+const SAME_SIGNAL_MS = 50;
+
+/** Keeps what must be stopped at the end. */
+export class Life {
+  readonly #log: Logger;
+  readonly #stops: (() => Promise<void>)[] = [];
+
+  /** What fails in stopping goes to the log. */
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Has `stop` called at the end, in the opposite order of these calls. Call it before what it stops is started. */
+  onStop(stop: () => Promise<void>): void {
+    this.#stops.push(stop);
+  }
+
+  /** Stops everything; whether all of it went well. */
+  async stop(): Promise<boolean> {
+    let well = true;
+    for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) {
+      try {
+        await stop();
+      } catch (error) {
+        well = false;
+        this.#log("error", "stop_failed", { error: errorMessage(error) });
+      }
+    }
+    return well;
+  }
+}
+
+/**
+ * Starts, prints `ready` and what `start` gives as JSON, and waits for SIGTERM or SIGINT; then stops all. A signal before it
+ * is ready ends it in the same way; a second one ends the process at once with 1, as does an error that nobody caught.
+ *
+ * @returns the exit code of a stop: 0, or 1 where something did not stop as it should. Rejects as `start` does.
+ */
+export async function live(log: Logger, start: (life: Life) => Promise<object>): Promise<number> {
+  const life = new Life(log);
+  catchErrors(log);
+  const signalled = nextSignal(log);
+  const started = start(life);
+  try {
+    const ready = await Promise.race([started, signalled]);
+    if (ready) {
+      await print(`ready ${JSON.stringify(ready)}\n`);
+      await signalled;
+    }
+  } catch (error) {
+    await life.stop();
+    throw error;
+  }
+  // Where a signal came first, what the start still does ends with what it has begun.
+  started.catch(() => {});
+  return await life.stop() ? 0 : 1;
+}
+
+/** Ends the process after all that it printed has left. */
+export async function exit(code: number): Promise<never> {
+  await flushed();
+  process.exit(code);
+}
+
+/** Resolves with nothing at the first signal. */
+function nextSignal(log: Logger): Promise<undefined> {
+  return new Promise((resolve) => {
+    let first: number | undefined;
+    const take = (signal: string): void => {
+      const now = systemClock.now();
+      if (first === undefined) {
+        first = now;
+        log("info", "stopping", { signal });
+        resolve(undefined);
+      } else if (now - first >= SAME_SIGNAL_MS) {
+        log("warn", "stopped_at_once", { signal });
+        void exit(1);
+      }
+    };
+    for (const signal of SIGNALS) process.on(signal, () => take(signal));
+  });
+}
+
+function catchErrors(log: Logger): void {
+  const fail = (event: string, error: unknown): void => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    log("error", event, { error: errorMessage(error), stack });
+    void exit(1);
+  };
+  process.on("uncaughtException", (error) => fail("uncaught_error", error));
+  process.on("unhandledRejection", (error) => fail("uncaught_rejection", error));
+}

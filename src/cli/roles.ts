@@ -1,0 +1,208 @@
+/**
+ * The commands that serve: `bridge`, `chat`, `proxy` and `dev`. Each gives what its ready line says.
+ *
+ * @module
+ */
+import { ChatServer } from "../chat/chat_server.ts";
+import { Bridge } from "../http/bridge.ts";
+import { serveHttp } from "../http/serve_http.ts";
+import { delay, systemClock } from "../lib/clock.ts";
+import { ToychatError } from "../lib/errors.ts";
+import { LocalMembership } from "../membership/local.ts";
+import type { Membership } from "../membership/membership.ts";
+import { mqtt } from "../protocols/mqtt.ts";
+import { ProxyServer } from "../proxy/proxy_server.ts";
+import { type Application, loadApplication } from "./application.ts";
+import { bridgeMembership, type Context, guardedListen, publicAddress } from "./context.ts";
+import { type Endpoint, endpointText } from "./flags.ts";
+import type { Life } from "./life.ts";
+import { badUsage } from "./usage.ts";
+
+/** What the ready line says of a proxy; ports that are off are left out. */
+interface ProxyPorts {
+  readonly id: string;
+  readonly mqtt?: number;
+  readonly http?: number;
+}
+
+const MQTT_PORT = 1883;
+const HTTP_PORT = 8080;
+const BRIDGE_PORT = 7374;
+const LINK_MS = 2000;
+
+/** `toychat bridge`. */
+export async function bridge(context: Context, life: Life): Promise<object> {
+  const { flags, transport, log } = context;
+  for (const name of ["serf", "serf-auth"]) {
+    if (flags.text(name) !== undefined) {
+      throw badUsage(`${flags.source(name)}: this version's bridge serves its own host alone: leave it out`);
+    }
+  }
+  const listen = guardedListen(context, "bridge", BRIDGE_PORT);
+  const server = new Bridge({ transport, listen, log, ...secretOf(context) });
+  life.onStop(() => server.stop());
+  await named(flags.text("listen") ? flags.source("listen") : "the bridge", server.start());
+  return { role: "bridge", listen: server.address };
+}
+
+/** `toychat chat`. */
+export async function chat(context: Context, life: Life): Promise<object> {
+  const { flags, log } = context;
+  const listen = guardedListen(context, "ChatServer", 0);
+  const settings = { id: flags.id(), address: publicAddress(flags, listen), listen };
+  const membership = bridgeMembership(context);
+  const application = await loadApplication(context.argument, log);
+  life.onStop(() => membership.close());
+  const server = await openChat(context, membership, application, settings, life);
+  return { role: "chat", ...chatPorts(server) };
+}
+
+/** `toychat proxy`. */
+export async function proxy(context: Context, life: Life): Promise<object> {
+  const { flags } = context;
+  const ports = { mqtt: flags.port("mqtt", MQTT_PORT), http: flags.port("http", HTTP_PORT) };
+  if (ports.mqtt === undefined && ports.http === undefined) {
+    throw badUsage("--mqtt off and --http off leave no way for users to come in: leave one of them out");
+  }
+  const first = { host: flags.host(), port: 0 };
+  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports };
+  const membership = bridgeMembership(context);
+  life.onStop(() => membership.close());
+  return { role: "proxy", ...await openProxy(context, membership, settings, life) };
+}
+
+/** `toychat dev`. */
+export async function dev(context: Context, life: Life): Promise<object> {
+  const { flags, log } = context;
+  const [mqttPort, httpPort] = [flags.port("mqtt", MQTT_PORT), flags.port("http", HTTP_PORT)];
+  const counts = { chats: flags.count("chats"), proxies: flags.count("proxies") };
+  const membership = new LocalMembership(secretOf(context));
+  const application = await loadApplication(context.argument, log);
+  const chats: ChatServer[] = [];
+  for (let n = 1; n <= counts.chats; n++) {
+    const settings = { id: `chat-${n}`, listen: { host: "127.0.0.1", port: 0 }, last: true };
+    chats.push(await openChat(context, membership, application, settings, life));
+  }
+  const proxies: ProxyPorts[] = [];
+  for (let n = 0; n < counts.proxies; n++) {
+    const settings = { id: `proxy-${n + 1}`, mqtt: portAfter(mqttPort, n), http: portAfter(httpPort, n) };
+    proxies.push(await openProxy(context, membership, settings, life));
+  }
+  const { id: _id, ...ports } = proxies[0] ?? { id: "" };
+  const ids = [...chats, ...proxies].map(({ id }) => id);
+  return { role: "dev", ids, ...ports, proxies, chats: chats.map(chatPorts) };
+}
+
+/** The port for the `n`th proxy after the first; 0 stays 0, as each picks its own. */
+function portAfter(first: number | undefined, n: number): number | undefined {
+  return first ? first + n : first;
+}
+
+interface ChatSettings {
+  readonly id?: string | undefined;
+  readonly address?: string | undefined;
+  readonly listen: Endpoint;
+  /** Whether the cluster ends with this process, so that there is nobody to hand rooms to. */
+  readonly last?: boolean;
+}
+
+async function openChat(
+  context: Context,
+  membership: Membership,
+  application: Application,
+  settings: ChatSettings,
+  life: Life,
+): Promise<ChatServer> {
+  const { transport, log, flags } = context;
+  const { id, address, listen, last = false } = settings;
+  const server = new ChatServer({
+    membership,
+    transport,
+    listen,
+    log,
+    ...(id === undefined ? {} : { id }),
+    ...(address === undefined ? {} : { address }),
+    ...secretOf(context),
+  });
+  life.onStop(() => server.stop({ drain: !last }));
+  await application(server);
+  await named(flags.text("listen") ? flags.source("listen") : "the ChatServer", server.start());
+  return server;
+}
+
+function chatPorts(server: ChatServer): object {
+  return { id: server.id, listen: server.address, slot: server.slot };
+}
+
+interface ProxySettings {
+  readonly id?: string | undefined;
+  readonly address?: string | undefined;
+  readonly mqtt: number | undefined;
+  readonly http: number | undefined;
+}
+
+async function openProxy(
+  context: Context,
+  membership: Membership,
+  settings: ProxySettings,
+  life: Life,
+): Promise<ProxyPorts> {
+  const { transport, log, flags } = context;
+  const { id, address } = settings;
+  const host = flags.host();
+  const server = new ProxyServer({
+    membership,
+    transport,
+    log,
+    listen: settings.mqtt === undefined ? [] : [{ host, port: settings.mqtt, protocol: mqtt() }],
+    ...(id === undefined ? {} : { id }),
+    ...(address === undefined ? {} : { address }),
+    ...secretOf(context),
+  });
+  life.onStop(() => server.stop());
+  if (settings.http !== undefined) {
+    await named(flags.source("http"), serveHttp(server, { host, port: settings.http }));
+  }
+  await named(flags.source("mqtt"), server.start());
+  await linked(server, membership);
+  for (const socket of server.listening) {
+    log("info", "listening", { proxy: server.id, protocol: socket.protocol, address: endpointText(socket) });
+  }
+  const port = (protocol: string): number | undefined =>
+    server.listening.find((socket) => socket.protocol === protocol)?.port;
+  const [mqttPort, httpPort] = [port("mqtt"), port("http")];
+  return {
+    id: server.id,
+    ...(mqttPort === undefined ? {} : { mqtt: mqttPort }),
+    ...(httpPort === undefined ? {} : { http: httpPort }),
+  };
+}
+
+/** Where there are ChatServers, a proxy is ready when it has a link to one; it does not wait for long. */
+async function linked(server: ProxyServer, membership: Membership): Promise<void> {
+  const until = systemClock.now() + LINK_MS;
+  const { members } = membership.view;
+  if (!members.some(({ role, state }) => role === "chat" && state === "alive")) return;
+  while (!server.ready && systemClock.now() < until) await delay(systemClock, 5);
+}
+
+function secretOf({ secret }: Context): { secret?: string } {
+  return secret === undefined ? {} : { secret };
+}
+
+const LISTEN_ERRORS: readonly string[] = [
+  "address_in_use",
+  "address_unavailable",
+  "permission_denied",
+  "listen_failed",
+];
+
+/** Where it is an address that failed, says which flag named it. */
+async function named<T>(source: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof ToychatError) || !LISTEN_ERRORS.includes(error.code)) throw error;
+    throw new ToychatError(error.code, `${source}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The membership bridge as a server: one on each host, for all toychat processes there.
+ *
+ * @module
+ */
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { ToychatError } from "../lib/errors.ts";
+import { type Logger, noLog } from "../lib/log.ts";
+import type { ListenOptions, ListenSocket, Transport } from "../lib/transport.ts";
+import { BridgeService } from "../membership/bridge_service.ts";
+import { placementKey } from "../membership/placement.ts";
+import { requireSecret } from "../lib/hosts.ts";
+import type { View } from "../membership/view.ts";
+import { createRpcApp } from "./rpc_app.ts";
+
+/** Options of {@linkcode Bridge}. */
+export interface BridgeOptions {
+  /** The runtime's sockets. */
+  readonly transport: Transport;
+  /** Where to listen; default `{ host: "127.0.0.1", port: 7374 }`. */
+  readonly listen?: ListenOptions;
+  /** The cluster secret, which every member must prove; without one the bridge serves loopback only. */
+  readonly secret?: string;
+  /** Name of the cluster; default `"toychat"`. Members of another one are refused. */
+  readonly cluster?: string;
+  /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. */
+  readonly placementKey?: Uint8Array;
+  /** Web origins that may call; default none. */
+  readonly allowedOrigins?: readonly string[];
+  /** Time and chance; default the system's. */
+  readonly clock?: Clock;
+  /** Where events go; default nowhere. */
+  readonly log?: Logger;
+}
+
+/**
+ * Keeps the list of the members on its host and serves it: JSON-RPC on `/rpc`, over WebSocket for members, whose lease is
+ * the connection, and over POST for readers.
+ *
+ * @example
+ * ```ts
+ * import { Bridge } from "toychat";
+ * import { memoryTransport } from "toychat/memory";
+ *
+ * const bridge = new Bridge({ transport: memoryTransport(), listen: { port: 7374 } });
+ * await bridge.start();
+ * console.log(bridge.url); // ws://127.0.0.1:7374/rpc
+ * await bridge.stop();
+ * ```
+ */
+export class Bridge {
+  readonly #options: BridgeOptions;
+  readonly #service: BridgeService;
+  #socket: Promise<ListenSocket> | undefined;
+  #address = "";
+
+  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty. */
+  constructor(options: BridgeOptions) {
+    this.#options = options;
+    this.#service = new BridgeService({
+      clock: options.clock ?? systemClock,
+      cluster: options.cluster ?? "toychat",
+      placementKey: options.placementKey ?? placementKey(options.secret),
+      secret: options.secret,
+      log: options.log ?? noLog,
+    });
+  }
+
+  /** `host:port` that it listens on; `""` before `start`. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** The URL for members on this host, `ws://host:port/rpc`; `wss:` with TLS. */
+  get url(): string {
+    return `${this.#options.listen?.tls ? "wss" : "ws"}://${this.#address}/rpc`;
+  }
+
+  /** The newest view. */
+  get view(): View {
+    return this.#service.view;
+  }
+
+  /**
+   * Listens.
+   *
+   * @throws {ToychatError} `secret_required` where it would listen beyond loopback without a secret; `already_started`;
+   * what {@linkcode Transport.serve} throws.
+   */
+  async start(): Promise<void> {
+    const listen = { host: "127.0.0.1", ...(this.#options.listen ?? { port: 7374 }) };
+    requireSecret("a bridge", listen.host, this.#options.secret);
+    if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
+    const fetch = createRpcApp(this.#service, { allowedOrigins: this.#options.allowedOrigins ?? [] });
+    this.#socket = this.#options.transport.serve({ ...listen, fetch });
+    const socket = await this.#socket;
+    this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;
+    this.#service.start();
+  }
+
+  /**
+   * Stops listening and ends all connections. Members are not withdrawn: they serve on, and register with the bridge that
+   * listens there next.
+   */
+  async stop(): Promise<void> {
+    this.#service.stop();
+    const socket = await this.#socket?.catch(() => undefined);
+    await socket?.close();
+  }
+
+  /** Stops, at the end of an `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * A proxy's HTTP: users by WebSocket, health, metrics and a page.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import { ToychatError } from "../lib/errors.ts";
+import type { FetchHandler, ServeEnvironment } from "../lib/transport.ts";
+import type { ClientProtocol } from "../protocols/protocol.ts";
+import { mqtt } from "../protocols/mqtt.ts";
+import { websocket } from "../protocols/websocket.ts";
+import type { ProxyServer } from "../proxy/proxy_server.ts";
+import { demoPage } from "./demo_page.ts";
+import { prometheusText } from "./prometheus.ts";
+
+/** Options of {@linkcode proxyApp}. */
+export interface ProxyAppOptions {
+  /**
+   * What is spoken over WebSocket, by path. Merged into the default, `{ "/ws": websocket(), "/mqtt": mqtt() }`; `false`
+   * leaves a path out.
+   */
+  readonly protocols?: Readonly<Record<string, ClientProtocol | false>>;
+  /**
+   * Web origins whose pages may open a WebSocket, as `"https://chat.example.org"`; default all of them. Programs that are no
+   * browser send no origin and are not held to it.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /**
+   * The answer to `GET /`: the text of an HTML page, or a function that answers; `false` for none. Default a small page to
+   * try rooms with.
+   */
+  readonly page?: string | false | ((request: Request) => Response | Promise<Response>);
+  /** Whether `/metrics` is served; default true. */
+  readonly metrics?: boolean;
+}
+
+/** Something that answers HTTP requests, as Hono's own applications do. */
+export interface FetchApp {
+  /** Answers a request. */
+  readonly fetch: FetchHandler;
+}
+
+type App = Hono<{ Bindings: ServeEnvironment }>;
+
+/** The scripts and styles of the default page are in it, and it opens WebSockets to where it came from. */
+const PAGE_HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
+    "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'",
+  "x-content-type-options": "nosniff",
+};
+/** What a message takes beside its body, in bytes; bodies may be base64, and rooms may be all escapes. */
+const ENVELOPE_BYTES = 4096;
+const ESCAPED_BYTES = 6;
+
+/**
+ * Makes the fetch handler through which a proxy takes users in over HTTP:
+ *
+ * - `GET /ws`: JSON over WebSocket
+ * - `GET /mqtt`: MQTT over WebSocket, subprotocol `mqtt`
+ * - `GET /healthz`: 200 while the process answers; `GET /readyz`: 200 while it has a link to a ChatServer, else 503
+ * - `GET /metrics`: what the proxy counts, for Prometheus
+ * - `GET /`: a page
+ *
+ * Serve it by {@linkcode serveHttp}, or mount it in an application of your own that a {@linkcode Transport} serves; the
+ * transport's environment must reach it as the second argument, as Hono's `mount` sees to.
+ *
+ * @throws {ToychatError} `bad_option` where a path does not begin with `/`.
+ *
+ * @example
+ * ```ts
+ * import { Hono } from "hono";
+ * import { LocalMembership, proxyApp, ProxyServer } from "toychat";
+ * import { systemTransport } from "toychat/system";
+ *
+ * const transport = await systemTransport();
+ * const proxy = new ProxyServer({ membership: new LocalMembership(), transport });
+ * await proxy.start();
+ * const app = new Hono();
+ * app.get("/", (c) => c.text("my own page"));
+ * app.mount("/chat", proxyApp(proxy).fetch);
+ * await transport.serve({ port: 8080, fetch: app.fetch });
+ * ```
+ */
+export function proxyApp(proxy: ProxyServer, options: ProxyAppOptions = {}): FetchApp {
+  const app: App = new Hono();
+  const protocols = { "/ws": websocket(), "/mqtt": mqtt(), ...options.protocols };
+  const origins = options.allowedOrigins && new Set(options.allowedOrigins);
+  for (const [path, protocol] of Object.entries(protocols)) {
+    if (!path.startsWith("/")) {
+      throw new ToychatError("bad_option", `protocols: "${path}" is not a path: begin it with "/"`);
+    }
+    if (protocol) app.get(path, (c) => upgrade(proxy, protocol, origins, c.req.raw, c.env));
+  }
+  addHealth(app, proxy);
+  if (options.metrics !== false) app.get("/metrics", () => metrics(proxy));
+  const { page = demoPage } = options;
+  if (page !== false) app.get("/", (c) => typeof page === "string" ? html(page) : page(c.req.raw));
+  app.notFound(() =>
+    refuse(404, "not_found", `this proxy serves ${app.routes.map(({ path }) => path).join(", ")}`)
+  );
+  // The transport logs it and answers 500.
+  app.onError((error) => {
+    throw error;
+  });
+  return { fetch: (request, env) => app.fetch(request, env) };
+}
+
+function addHealth(app: App, proxy: ProxyServer): void {
+  app.get("/healthz", () => Response.json({ status: "ok", id: proxy.id }));
+  app.get("/readyz", () => {
+    if (proxy.ready) return Response.json({ status: "ready", id: proxy.id });
+    return Response.json({ status: "waiting", id: proxy.id, reason: "no link to a ChatServer" }, {
+      status: 503,
+    });
+  });
+}
+
+function metrics(proxy: ProxyServer): Response {
+  return new Response(prometheusText(proxy.metrics), {
+    headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+  });
+}
+
+function html(text: string): Response {
+  const { "content-security-policy": _policy, ...headers } = PAGE_HEADERS;
+  return new Response(text, { headers: text === demoPage ? PAGE_HEADERS : headers });
+}
+
+function upgrade(
+  proxy: ProxyServer,
+  protocol: ClientProtocol,
+  origins: ReadonlySet<string> | undefined,
+  request: Request,
+  env: ServeEnvironment | undefined,
+): Response {
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    return refuse(426, "upgrade_required", `open a WebSocket here: ${protocol.name} is spoken`, {
+      upgrade: "websocket",
+      connection: "upgrade",
+    });
+  }
+  const origin = request.headers.get("origin");
+  if (origins && origin !== null && !origins.has(origin)) {
+    proxy.metrics.count("toychat_origins_refused_total");
+    return refuse(403, "origin_not_allowed", "pages of this origin may not connect");
+  }
+  const subprotocol = chooseSubprotocol(protocol, request.headers);
+  if (subprotocol === null) {
+    return refuse(
+      400,
+      "subprotocol_required",
+      `offer the subprotocol ${protocol.subprotocols?.join(" or ")}`,
+    );
+  }
+  return takeIn(proxy, protocol, subprotocol, request, env);
+}
+
+function takeIn(
+  proxy: ProxyServer,
+  protocol: ClientProtocol,
+  subprotocol: string | undefined,
+  request: Request,
+  env: ServeEnvironment | undefined,
+): Response {
+  if (typeof env?.upgrade !== "function") {
+    throw new ToychatError(
+      "no_environment",
+      "proxyApp got no transport's environment: serve it by serveHttp or transport.serve, and hand on the second argument",
+    );
+  }
+  const { maxMessageBytes, maxRoomBytes } = proxy.limits;
+  const maxPayload = 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
+  const choices = subprotocol === undefined ? { maxPayload } : { maxPayload, protocol: subprotocol };
+  try {
+    return env.upgrade((connection) => proxy.accept(connection, protocol, request), choices);
+  } catch (error) {
+    if (!(error instanceof ToychatError) || error.code !== "not_an_upgrade") throw error;
+    return refuse(400, "bad_upgrade", "this is no complete WebSocket handshake of version 13");
+  }
+}
+
+/** The subprotocol to select, undefined for none; null where the client offers none that the protocol answers to. */
+function chooseSubprotocol(protocol: ClientProtocol, headers: Headers): string | undefined | null {
+  const known = protocol.subprotocols ?? [];
+  if (known.length === 0) return undefined;
+  const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+  return known.find((name) => offered.includes(name)) ?? null;
+}
+
+function refuse(
+  status: number,
+  code: string,
+  message: string,
+  headers: Record<string, string> = {},
+): Response {
+  return Response.json({ error: { code, message } }, { status, headers });
+}

@@ -1,0 +1,61 @@
+/**
+ * What a message carries: a JSON value or bytes, and its two forms in JSON.
+ *
+ * @module
+ */
+
+/** A JSON value. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** The body of a message: a JSON value, or bytes. */
+export type Body = Json | Uint8Array;
+
+/** A body as it travels in JSON: bytes are a base64 string beside `encoding: "base64"`. */
+export interface EncodedBody {
+  /** The JSON value, or base64 text. */
+  body: Json;
+  /** Present where `body` is bytes in base64. */
+  encoding?: "base64";
+}
+
+const CHUNK = 0x8000;
+
+function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  }
+  return btoa(text);
+}
+
+function fromBase64(text: string): Uint8Array {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** Puts a body into its JSON form. */
+export function encodeBody(body: Body): EncodedBody {
+  return body instanceof Uint8Array ? { body: toBase64(body), encoding: "base64" } : { body };
+}
+
+/**
+ * Reads a body from its JSON form.
+ *
+ * @throws {TypeError} where `encoding` is neither absent nor `"base64"`, or the text is not base64.
+ */
+export function decodeBody(encoded: { body?: unknown; encoding?: unknown }): Body {
+  if (encoded.encoding === undefined) {
+    if (encoded.body === undefined) throw new TypeError("the message has no body");
+    return encoded.body as Json;
+  }
+  if (encoded.encoding !== "base64" || typeof encoded.body !== "string") {
+    throw new TypeError('encoding must be "base64", with the body as a base64 string');
+  }
+  try {
+    return fromBase64(encoded.body);
+  } catch {
+    throw new TypeError("the body is not valid base64");
+  }
+}

@@ -1,0 +1,421 @@
+/**
+ * Routing: what a process sends into rooms that ChatServers own, in order, whoever owns them at the moment.
+ *
+ * A {@linkcode Route} is attached to one owner at a time (it has announced its members there), keeps what was not
+ * accepted yet, and sends it again, in order, to whoever owns the room next. Proxies route their users' messages, and
+ * ChatServers the messages of their applications to rooms of others.
+ *
+ * @module
+ */
+import { type Body, encodeBody } from "../lib/body.ts";
+import type { Cancel, Clock } from "../lib/clock.ts";
+import { Deque } from "../lib/deque.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { Placement } from "../membership/placement.ts";
+import type { AckFrame, AnnouncedMember, Frame, MessageFrame, RefusedFrame } from "./frames.ts";
+import type { Link } from "./link.ts";
+import { Route } from "./route.ts";
+
+/** Why a routed message failed. */
+export type RouteFailure = NonNullable<AckFrame["error"]>;
+
+/** Limits of a router. */
+export interface RouterLimits {
+  /** Milliseconds after which a message that nobody accepted fails with `unavailable`. */
+  readonly acceptMs: number;
+  /** Bytes that one sender may have under way before it is pushed back. */
+  readonly senderBytes: number;
+  /** Bytes that all senders may have under way before whoever adds to them is pushed back. */
+  readonly totalBytes: number;
+}
+
+/** The defaults of {@linkcode RouterLimits}: 10 s, 64 KiB, 64 MiB. */
+export const ROUTER_LIMITS: RouterLimits = { acceptMs: 10_000, senderBytes: 64 << 10, totalBytes: 64 << 20 };
+
+/** One source of messages: a user's session, or a ChatServer's application. */
+export class Sender {
+  /** Its name on links. */
+  readonly id: string;
+  /** The user's id; undefined for an application. */
+  readonly user: string | undefined;
+  /** Links to owners that know it as a member. */
+  readonly seenBy: Set<Link> = new Set();
+  /** Bytes under way. */
+  bytes = 0;
+  /** Number of its last message. */
+  seq = 0;
+  /** Whether it is pushed back. */
+  pushed = false;
+  readonly #pressure: (on: boolean) => void;
+
+  /** `pressure(true)` asks it to stop sending, `pressure(false)` lets it go on. */
+  constructor(id: string, user: string | undefined, pressure: (on: boolean) => void) {
+    this.id = id;
+    this.user = user;
+    this.#pressure = pressure;
+  }
+
+  /** Pushes it back, or lets it go on. */
+  push(on: boolean): void {
+    if (this.pushed === on) return;
+    this.pushed = on;
+    this.#pressure(on);
+  }
+}
+
+/** A message under way. */
+export interface Entry {
+  readonly sender: Sender;
+  readonly route: Route;
+  readonly seq: number;
+  readonly frame: MessageFrame;
+  readonly bytes: number;
+  /** When it was handed in. */
+  readonly since: number;
+  readonly done: ((failure: RouteFailure | undefined) => void) | undefined;
+  /**
+   * `queued`: to be sent. `sent`: on its link, not confirmed. `held`: the owner keeps it unaccepted. `accepted`: its
+   * acknowledgement is awaited. `over`: nothing more to do.
+   */
+  state: "queued" | "sent" | "held" | "accepted" | "over";
+  /** Where it was sent, and under which frame number. */
+  link: Link | undefined;
+  number: number;
+}
+
+/** What a router needs from the role that it works for. */
+export interface RouterHost {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Who owns what in the role's view. */
+  placement(): Placement;
+  /** The open link to a ChatServer, by its id. */
+  link(id: string): Link | undefined;
+  /** The role's members of a room, to be announced. */
+  members(room: string): AnnouncedMember[];
+  /** Whether the role has members of a room. */
+  occupied(room: string): boolean;
+  /** A room's members have been announced to a new owner. */
+  attached?(route: Route): void;
+  /** A route was dropped: the role has nothing in that room any more. */
+  dropped?(room: string): void;
+  readonly limits?: RouterLimits;
+}
+
+/** One transmission; a message that is sent again has several. */
+interface Sent {
+  readonly entry: Entry;
+  readonly number: number;
+}
+
+const SWEEP_MS = 1000;
+
+/** All routes of one process. */
+export class Router {
+  readonly host: RouterHost;
+  readonly limits: RouterLimits;
+  readonly #routes: Map<string, Route> = new Map();
+  /** Messages that were sent on a link, in the order of their frame numbers. */
+  readonly #sent: Map<Link, Deque<Sent>> = new Map();
+  /** Messages that await an acknowledgement, by sender and number. */
+  readonly #acknowledged: Map<string, Entry> = new Map();
+  /** The digest of the view that each owner said last. */
+  readonly #digests: Map<Link, string> = new Map();
+  /** Links on which the round of announcements has not ended: routes that are still on their way there. */
+  readonly #coming: Map<Link, Set<Route>> = new Map();
+  readonly #pushed: Set<Sender> = new Set();
+  /** Whether all senders together had too much under way since those pushed back were last looked through. */
+  #crowded = false;
+  #bytes = 0;
+  #sweep: Cancel | undefined;
+  #stopped = false;
+
+  /** Makes a router; `start` lets it look after its deadlines. */
+  constructor(host: RouterHost) {
+    this.host = host;
+    this.limits = host.limits ?? ROUTER_LIMITS;
+  }
+
+  /** Starts the clockwork of deadlines. */
+  start(): void {
+    this.#sweep ??= this.host.clock.every(SWEEP_MS, () => this.#expire());
+  }
+
+  /** Stops, and fails what is under way. */
+  stop(): void {
+    this.#sweep?.();
+    this.#sweep = undefined;
+    this.#stopped = true;
+    for (const route of this.#routes.values()) {
+      for (const entry of [...route.entries]) this.finish(entry, "unavailable");
+    }
+  }
+
+  /** Whether it was stopped: nothing is sent any more. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Bytes under way. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Messages under way. */
+  get pending(): number {
+    let count = 0;
+    for (const route of this.#routes.values()) count += route.live;
+    return count;
+  }
+
+  /** The route of a room, made where there is none. */
+  route(room: string): Route {
+    let route = this.#routes.get(room);
+    if (!route) {
+      route = new Route(this, room);
+      this.#routes.set(room, route);
+    }
+    return route;
+  }
+
+  /** The route of a room, where there is one. */
+  find(room: string): Route | undefined {
+    return this.#routes.get(room);
+  }
+
+  /** All routes. */
+  routes(): IterableIterator<Route> {
+    return this.#routes.values();
+  }
+
+  /** Forgets a route that has let go of its owner. */
+  drop(route: Route): void {
+    this.#routes.delete(route.room);
+    this.host.dropped?.(route.room);
+  }
+
+  /**
+   * Sends a message into a room. With `done` it is an acknowledged one; `done` is called exactly once.
+   *
+   * @param cause What it is numbered under, so that a repeat of its cause does not repeat it.
+   */
+  publish(
+    sender: Sender,
+    room: string,
+    body: Body,
+    done?: (failure: RouteFailure | undefined) => void,
+    cause?: [origin: string, number: number],
+  ): void {
+    const route = this.route(room);
+    const seq = ++sender.seq;
+    const frame: MessageFrame = { type: "message", room, session: sender.id, seq, ...encodeBody(body) };
+    if (done) frame.ack = true;
+    if (cause) frame.cause = cause;
+    const entry: Entry = {
+      sender,
+      route,
+      seq,
+      frame,
+      bytes: sizeOf(body),
+      since: this.host.clock.now(),
+      done,
+      state: "queued",
+      link: undefined,
+      number: 0,
+    };
+    if (done) this.#acknowledged.set(`${sender.id} ${seq}`, entry);
+    this.#charge(entry);
+    route.push(entry);
+    if (this.#stopped) this.finish(entry, "unavailable");
+  }
+
+  #charge(entry: Entry): void {
+    const { sender } = entry;
+    sender.bytes += entry.bytes;
+    this.#bytes += entry.bytes;
+    const crowded = this.#bytes > this.limits.totalBytes;
+    if (crowded) this.#crowded = true;
+    if (crowded || sender.bytes > this.limits.senderBytes) {
+      this.#pushed.add(sender);
+      sender.push(true);
+    }
+  }
+
+  /** Ends a message: accepted for good, acknowledged, or failed. */
+  finish(entry: Entry, failure?: RouteFailure): void {
+    if (entry.state === "over") return;
+    entry.state = "over";
+    const { sender } = entry;
+    sender.bytes -= entry.bytes;
+    this.#bytes -= entry.bytes;
+    if (failure) this.host.metrics.count("toychat_messages_failed_total");
+    if (entry.done) {
+      this.#acknowledged.delete(`${sender.id} ${entry.seq}`);
+      entry.done(failure);
+    }
+    entry.route.finished(entry);
+    this.#relieve(sender);
+  }
+
+  /** Lets senders go on: one that has its own share again, and all that have once there is room for everybody. */
+  #relieve(sender: Sender): void {
+    if (this.#bytes > this.limits.totalBytes) return;
+    if (sender.pushed) this.#release(sender);
+    if (!this.#crowded || this.#bytes * 2 > this.limits.totalBytes) return;
+    this.#crowded = false;
+    for (const other of [...this.#pushed]) this.#release(other);
+  }
+
+  #release(sender: Sender): void {
+    if (sender.bytes * 2 > this.limits.senderBytes) return;
+    this.#pushed.delete(sender);
+    sender.push(false);
+  }
+
+  /** Sends one message on a link. */
+  transmit(entry: Entry, link: Link): void {
+    entry.state = "sent";
+    entry.link = link;
+    entry.number = link.send(entry.frame);
+    let sent = this.#sent.get(link);
+    if (!sent) this.#sent.set(link, sent = new Deque());
+    sent.push({ entry, number: entry.number });
+    entry.route.unresolved++;
+  }
+
+  /** A new link is up: announces what its owner should have, then sends what waits for it. */
+  linkOpened(link: Link): void {
+    const { digest } = this.host.placement().view;
+    link.send({ type: "digest", digest });
+    for (const route of this.#routes.values()) route.settle();
+    this.#endRound([link]);
+    for (const route of this.#routes.values()) route.pump();
+  }
+
+  /** The view has changed: announces what has moved, ends the round on each link, then sends what waits. */
+  viewChanged(links: Iterable<Link>): void {
+    const { digest } = this.host.placement().view;
+    const open = [...links];
+    this.#coming.clear();
+    for (const link of open) link.send({ type: "digest", digest });
+    for (const route of [...this.#routes.values()]) route.viewChanged();
+    this.#endRound(open);
+    for (const route of this.#routes.values()) route.pump();
+  }
+
+  /** Says on links that everything has been announced there, or waits for the routes that are on their way there. */
+  #endRound(links: Iterable<Link>): void {
+    const coming = new Map<string, Set<Route>>();
+    for (const route of this.#routes.values()) {
+      const id = route.wanted;
+      if (id === undefined) continue;
+      const routes = coming.get(id);
+      if (routes) routes.add(route);
+      else coming.set(id, new Set([route]));
+    }
+    for (const link of links) {
+      const routes = coming.get(link.peer.id);
+      if (routes) this.#coming.set(link, routes);
+      else this.#announced(link);
+    }
+  }
+
+  #announced(link: Link): void {
+    this.#coming.delete(link);
+    link.send({ type: "announced", digest: this.host.placement().view.digest });
+  }
+
+  /** A route has been let go by the owner that it was to leave, and has been announced to the next one if it can be. */
+  arrived(route: Route): void {
+    for (const [link, routes] of this.#coming) {
+      if (routes.delete(route) && routes.size === 0) this.#announced(link);
+    }
+  }
+
+  /** The owner has dealt with every frame up to `n`: what it neither refused nor held is accepted. */
+  confirmed(link: Link, n: number): void {
+    const sent = this.#sent.get(link);
+    if (!sent) return;
+    for (let next = sent.peek(); next && next.number <= n; next = sent.peek()) {
+      sent.shift();
+      const { entry, number } = next;
+      if (entry.state === "sent" && entry.number === number && entry.link === link) this.accept(entry);
+      entry.route.resolved(link);
+    }
+  }
+
+  /** The owner has accepted a message. */
+  accept(entry: Entry): void {
+    if (!entry.done) return this.finish(entry);
+    entry.state = "accepted";
+    entry.route.accepted(entry);
+  }
+
+  /** Whether the owner at the other end of a link has the same view as this process. */
+  agrees(link: Link): boolean {
+    return this.#digests.get(link) === this.host.placement().view.digest;
+  }
+
+  /** The link has ended for good. */
+  linkReset(link: Link): void {
+    const sent = this.#sent.get(link);
+    this.#sent.delete(link);
+    this.#digests.delete(link);
+    this.#coming.delete(link);
+    for (const { entry } of sent ?? []) entry.route.discount(link);
+    for (const route of [...this.#routes.values()]) route.linkReset(link);
+  }
+
+  /** The link takes messages again. */
+  drain(link: Link): void {
+    for (const route of this.#routes.values()) if (route.source === link) route.pump();
+  }
+
+  /** Handles a frame from an owner; `false` where the frame is not the router's. */
+  frame(link: Link, frame: Frame): boolean {
+    switch (frame.type) {
+      case "digest":
+        this.#digests.set(link, frame.digest);
+        for (const route of [...this.#routes.values()]) route.peerChanged(link);
+        return true;
+      case "released":
+        this.#routes.get(frame.room)?.released(link, frame.attach);
+        return true;
+      case "refused":
+        this.#refused(link, frame);
+        return true;
+      case "held":
+      case "accepted":
+        this.#routes.get(frame.room)?.held(link, frame);
+        return true;
+      case "ack":
+        this.#acked(frame);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #refused(link: Link, frame: RefusedFrame): void {
+    this.host.metrics.count("toychat_messages_refused_total");
+    this.#routes.get(frame.room)?.refused(link, frame);
+  }
+
+  #acked(frame: AckFrame): void {
+    const entry = this.#acknowledged.get(`${frame.session} ${frame.seq}`);
+    if (entry) this.finish(entry, frame.error);
+  }
+
+  #expire(): void {
+    const before = this.host.clock.now() - this.limits.acceptMs;
+    for (const route of [...this.#routes.values()]) route.expire(before);
+  }
+}
+
+/** What a body costs in memory, roughly: enough to bound queues by. */
+function sizeOf(body: Body): number {
+  if (typeof body === "string") return body.length + 128;
+  if (body instanceof Uint8Array) return body.length + 128;
+  if (body === null || typeof body !== "object") return 136;
+  return JSON.stringify(body).length + 128;
+}

@@ -1,0 +1,69 @@
+import { beforeEach, expect, test } from "bun:test";
+import { ManualClock } from "../../tests/support/manual_clock.ts";
+import { BridgeLease } from "./bridge_lease.ts";
+
+let clock: ManualClock;
+let lease: BridgeLease;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  const keeper = { drain: () => Promise.resolve(), leave: () => Promise.resolve() };
+  lease = new BridgeLease({ id: "a", role: "chat", address: "h:1" }, clock, keeper);
+});
+
+const enter = (): boolean => lease.registered(lease.incarnation, 0, "bridge-1", clock.now());
+
+test("a lease is held from the registration until 2 s after the last proof", () => {
+  expect(lease.held()).toBe(false);
+  enter();
+  clock.advance(1999);
+  expect(lease.held()).toBe(true);
+  lease.proven(clock.now() - 500);
+  clock.advance(1499);
+  expect(lease.held()).toBe(true);
+  clock.advance(1);
+  expect([lease.held(), lease.lost]).toEqual([false, true]);
+});
+
+test("proof that comes too late does not bring a lost lease back, even if nobody had looked", () => {
+  enter();
+  clock.advance(2500);
+  lease.proven(clock.now());
+  expect(lease.held()).toBe(false);
+  expect(lease.registered(lease.incarnation, 0, "bridge-2", clock.now())).toBe(false);
+  expect(lease.held()).toBe(false);
+});
+
+test("a lost lease comes back as a new incarnation, and listeners are told when it is held", () => {
+  enter();
+  const { incarnation } = lease;
+  const held: boolean[] = [];
+  lease.onRejoin(() => held.push(lease.held()));
+  lease.lose();
+  lease.renew();
+  expect([lease.replaces, lease.held()]).toEqual([incarnation, false]);
+  expect(lease.registered(lease.incarnation, 3, "bridge-1", clock.now())).toBe(true);
+  expect([held, lease.slot, lease.replaces]).toEqual([[true], 3, undefined]);
+});
+
+test("a registration that was answered too late, or for an earlier incarnation, does not count", () => {
+  const asked = clock.now();
+  clock.advance(2000);
+  expect(lease.registered(lease.incarnation, 0, "bridge-1", asked)).toBe(false);
+  expect(lease.registered("older", 0, "bridge-1", clock.now())).toBe(false);
+  expect(lease.held()).toBe(false);
+});
+
+test("the first registration and one with the next bridge are no rejoin", () => {
+  let rejoins = 0;
+  lease.onRejoin(() => rejoins++);
+  enter();
+  expect(lease.registered(lease.incarnation, 0, "bridge-2", clock.now())).toBe(true);
+  expect(rejoins).toBe(0);
+});
+
+test("a lease that was left is not held, and not lost either", async () => {
+  enter();
+  await lease.leave();
+  expect([lease.held(), lease.lost]).toEqual([false, false]);
+});

@@ -1,0 +1,140 @@
+/**
+ * A member's lease from its bridge: whether it may accept now, by the member's own clock.
+ *
+ * @module
+ */
+import { type Clock, randomId } from "../lib/clock.ts";
+import { Emitter } from "../lib/emitter.ts";
+import { LEASE } from "./lease_times.ts";
+import type { Lease, MemberInfo } from "./membership.ts";
+
+/** What a lease asks of its membership. */
+export interface LeaseKeeper {
+  /** Announces that the member drains. */
+  drain(lease: BridgeLease): Promise<void>;
+  /** Withdraws the member. */
+  leave(lease: BridgeLease): Promise<void>;
+}
+
+/**
+ * A lease. It rests on proof that the member has not been withdrawn, dated back to the moment before the proof was asked
+ * for: a renewal that the bridge answered, or a connection to the bridge that was refused, since a bridge that is not
+ * there withdraws nobody, and one that starts afterwards gives everyone time to come back.
+ *
+ * Once the proof is too old the lease is lost, and stays lost until the member is registered as a new incarnation. Every
+ * use of the lease looks at the clock first, so that a process that was frozen finds it lost, whatever it does first.
+ */
+export class BridgeLease implements Lease {
+  /** What the member says of itself. */
+  readonly info: MemberInfo;
+  /** Identifies this life of the member. */
+  incarnation: string;
+  /** The slot of a ChatServer. */
+  slot: number | undefined;
+  /** Whether the member asked to drain. */
+  draining = false;
+  /** The life of the bridge at which this incarnation was registered last. */
+  registeredAt: string | undefined;
+  /** The incarnation that this one takes the place of. */
+  replaces: string | undefined;
+  readonly #clock: Clock;
+  readonly #keeper: LeaseKeeper;
+  readonly #rejoins: Emitter<{ rejoin: [] }> = new Emitter();
+  #entered = false;
+  #lost = false;
+  #left = false;
+  #provenAt = 0;
+
+  /** A lease that is not held yet. */
+  constructor(info: MemberInfo, clock: Clock, keeper: LeaseKeeper) {
+    this.info = { id: info.id, role: info.role, address: info.address };
+    this.#clock = clock;
+    this.#keeper = keeper;
+    this.incarnation = randomId(clock, 8);
+  }
+
+  /** The member's id. */
+  get id(): string {
+    return this.info.id;
+  }
+
+  /** Whether the lease was lost and is not taken again. */
+  get lost(): boolean {
+    return this.#entered && !this.held() && !this.#left;
+  }
+
+  /** Whether the member has left. */
+  get left(): boolean {
+    return this.#left;
+  }
+
+  /** Whether the member was ever registered. */
+  get entered(): boolean {
+    return this.#entered;
+  }
+
+  /** Whether the member may accept now. */
+  held(): boolean {
+    if (!this.#entered || this.#lost || this.#left) return false;
+    if (this.#clock.now() - this.#provenAt < LEASE.acceptMs) return true;
+    this.#lost = true;
+    return false;
+  }
+
+  /** Proof that the member was not withdrawn at `at`; of no use to a lease that is lost. */
+  proven(at: number): void {
+    if (this.held()) this.#provenAt = Math.max(this.#provenAt, at);
+  }
+
+  /** The bridge lives and has withdrawn the member. */
+  lose(): void {
+    if (this.#entered) this.#lost = true;
+  }
+
+  /** Becomes a new incarnation, to be registered. */
+  renew(): void {
+    this.replaces = this.incarnation;
+    this.incarnation = randomId(this.#clock, 8);
+    this.registeredAt = undefined;
+  }
+
+  /**
+   * The bridge has registered the incarnation, asked at `at`. Returns false where that is too long ago to count, or the
+   * lease was lost meanwhile: the member must become a new incarnation.
+   */
+  registered(incarnation: string, slot: number | undefined, bridge: string, at: number): boolean {
+    const fresh = this.#clock.now() - at < LEASE.acceptMs && incarnation === this.incarnation;
+    const again = this.#entered && this.registeredAt !== undefined;
+    if (!fresh || (again && !this.held())) {
+      this.lose();
+      return false;
+    }
+    const rejoined = this.#entered && !again;
+    this.#entered = true;
+    this.#lost = false;
+    this.#provenAt = at;
+    this.slot = slot;
+    this.registeredAt = bridge;
+    this.replaces = undefined;
+    if (rejoined) this.#rejoins.emit("rejoin");
+    return true;
+  }
+
+  /** Calls `listener` each time the lease was lost and has been taken again. */
+  onRejoin(listener: () => void): () => void {
+    return this.#rejoins.on("rejoin", listener);
+  }
+
+  /** Announces the member as draining. */
+  drain(): Promise<void> {
+    this.draining = true;
+    return this.#keeper.drain(this);
+  }
+
+  /** Withdraws the member and ends the lease. */
+  leave(): Promise<void> {
+    if (this.#left) return Promise.resolve();
+    this.#left = true;
+    return this.#keeper.leave(this);
+  }
+}

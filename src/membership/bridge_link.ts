@@ -1,0 +1,168 @@
+/**
+ * A member's connection to its bridge: connected, proved both ways, ready for calls.
+ *
+ * @module
+ */
+import { bytesToHex } from "@noble/hashes/utils.js";
+import type { Clock } from "../lib/clock.ts";
+import { ToychatError } from "../lib/errors.ts";
+import type { CloseReason, Connection, ConnectionHandler, Transport } from "../lib/transport.ts";
+import { BridgeAuth, type Challenge, isNonce } from "./bridge_auth.ts";
+import { readMessages, RpcCaller, type RpcParams } from "./json_rpc.ts";
+
+/** Where and how to reach a bridge. */
+export interface BridgeLinkOptions {
+  /** The bridge's `ws:` or `wss:` URL. */
+  readonly url: string;
+  /** The runtime's sockets. */
+  readonly transport: Transport;
+  /** Time and chance. */
+  readonly clock: Clock;
+  /** The cluster's secret. */
+  readonly secret: string | undefined;
+  /** Name of the cluster. */
+  readonly cluster: string;
+  /** Milliseconds for connecting, and again for the proof. */
+  readonly timeoutMs: number;
+  /** A notification of the bridge. */
+  readonly onNotification: (method: string, params: RpcParams) => void;
+}
+
+/** Bytes of one message of the bridge: a view of some thousand members. */
+const MAX_MESSAGE = 1_048_576;
+/** Milliseconds that a bridge has to answer the close frame. */
+const CLOSE_MS = 1000;
+
+/** An open connection to the bridge. */
+export class BridgeLink implements ConnectionHandler {
+  /** Identifies this life of the bridge; set once the link is open. */
+  bridge = "";
+  /** Whether the connection has ended. */
+  over = false;
+  /** Resolves when the connection has ended. */
+  readonly ended: Promise<void>;
+  #end: () => void = () => {};
+  readonly #connection: Connection;
+  readonly #caller: RpcCaller;
+  readonly #onNotification: (method: string, params: RpcParams) => void;
+
+  /** Takes over a connection. */
+  constructor(connection: Connection, onNotification: (method: string, params: RpcParams) => void) {
+    this.#connection = connection;
+    this.ended = new Promise((resolve) => this.#end = resolve);
+    this.#onNotification = onNotification;
+    this.#caller = new RpcCaller((text) => connection.send(text));
+  }
+
+  /** Calls a method of the bridge; rejects with its error, or with `connection_ended`. */
+  call(method: string, params: object = {}): Promise<RpcParams> {
+    if (this.over) {
+      return Promise.reject(new ToychatError("connection_ended", "the bridge closed the connection"));
+    }
+    return this.#caller.call(method, params).then((result) =>
+      typeof result === "object" && result !== null ? result as RpcParams : {}
+    );
+  }
+
+  /** Takes one message. What is no JSON-RPC ends the connection: this is no bridge. */
+  data(chunk: Uint8Array | string): void {
+    if (typeof chunk !== "string") return this.terminate();
+    for (const item of readMessages(chunk).items) {
+      if (item.kind === "answer") this.#caller.take(item);
+      else if (item.kind === "invalid") return this.terminate();
+      else if (item.id === undefined) this.#onNotification(item.method, item.params);
+    }
+  }
+
+  /** Requests are few and small: nothing waits. */
+  drain(): void {}
+
+  /** The connection has ended. */
+  close(_reason: CloseReason): void {
+    this.over = true;
+    this.#caller.fail(new ToychatError("connection_ended", "the bridge closed the connection"));
+    this.#end();
+  }
+
+  /** Ends the connection after what was sent; a bridge that does not react is cut off. */
+  end(clock: Clock): void {
+    if (this.over) return;
+    this.#connection.close(1000);
+    void this.ended.then(clock.after(CLOSE_MS, () => this.terminate()));
+  }
+
+  /** Ends the connection at once. */
+  terminate(): void {
+    if (!this.over) this.#connection.terminate();
+  }
+}
+
+/**
+ * Connects and proves the secret both ways.
+ *
+ * @throws {ToychatError} `bridge_refused` where the two do not belong together (secret, cluster, or no bridge at all); what
+ * {@linkcode Transport.connect} throws; `connect_timeout`, `connection_ended`.
+ */
+export async function openBridgeLink(options: BridgeLinkOptions): Promise<BridgeLink> {
+  const { clock, timeoutMs } = options;
+  const abort = new AbortController();
+  let link: BridgeLink | undefined;
+  const cancel = clock.after(timeoutMs, () => {
+    abort.abort();
+    link?.terminate();
+  });
+  try {
+    await options.transport.connect(options.url, (connection) => {
+      return link = new BridgeLink(connection, options.onNotification);
+    }, { signal: abort.signal, maxPayload: MAX_MESSAGE });
+    // The handler was made before connect resolved.
+    const open = link as unknown as BridgeLink;
+    await prove(open, options);
+    if (open.over) throw new ToychatError("connection_ended", "the bridge closed the connection");
+    return open;
+  } catch (error) {
+    link?.terminate();
+    throw explain(error, options.url, abort.signal.aborted);
+  } finally {
+    cancel();
+  }
+}
+
+const REFUSALS: readonly string[] = ["wrong_cluster", "wrong_secret", "unauthorized", "upgrade_refused"];
+
+function explain(error: unknown, url: string, timedOut: boolean): unknown {
+  if (!(error instanceof ToychatError)) return error;
+  if (timedOut) return new ToychatError("connect_timeout", `${url} did not answer in time`, { cause: error });
+  if (!REFUSALS.includes(error.code)) return error;
+  const why = error.code === "upgrade_refused" ? "it answers, but not as a toychat bridge" : error.message;
+  return new ToychatError("bridge_refused", `the bridge at ${url} refused: ${why}`, {
+    cause: error,
+  });
+}
+
+function refused(url: string, why: string): ToychatError {
+  return new ToychatError("bridge_refused", `the bridge at ${url} is not to be trusted: ${why}`);
+}
+
+async function prove(link: BridgeLink, options: BridgeLinkOptions): Promise<void> {
+  const { cluster, secret, url } = options;
+  const memberNonce = bytesToHex(options.clock.randomBytes(16));
+  const answer = await link.call("auth.challenge", { nonce: memberNonce, cluster });
+  const { nonce: bridgeNonce, bridge, required } = answer;
+  if (!isNonce(bridgeNonce) || typeof bridge !== "string" || !/^[a-z0-9]{1,32}$/.test(bridge)) {
+    throw refused(url, "its answer to auth.challenge is malformed");
+  }
+  link.bridge = bridge;
+  if (secret === undefined) {
+    if (required === false) return;
+    throw new ToychatError(
+      "bridge_refused",
+      `the bridge at ${url} demands the cluster secret: give it by --secret-file or TOYCHAT_SECRET`,
+    );
+  }
+  if (required !== true) throw refused(url, "it has no secret: start it with the one that this process has");
+  const auth = new BridgeAuth(secret);
+  const challenge: Challenge = { cluster, bridge, memberNonce, bridgeNonce };
+  const { proof } = await link.call("auth.prove", { proof: auth.prove("member", challenge) });
+  if (!auth.proves("bridge", challenge, proof)) throw refused(url, "it does not know the cluster secret");
+}

@@ -1,0 +1,207 @@
+/**
+ * One client that speaks JSON over WebSocket.
+ *
+ * @module
+ */
+import { errorMessage } from "../lib/errors.ts";
+import type { CloseReason } from "../lib/transport.ts";
+import { Keepalive } from "./keepalive.ts";
+import type {
+  Chunk,
+  ClientChannel,
+  ClientHandler,
+  ClientLimits,
+  Credentials,
+  Delivery,
+  Encoding,
+  EndReason,
+  OpenedSession,
+  Refusal,
+} from "./protocol.ts";
+import {
+  complain,
+  type MessageRequest,
+  readRequest,
+  utf8Bytes,
+  type WebSocketRequest,
+} from "./websocket_messages.ts";
+
+/** WebSocket close codes for each reason to end a session; those of 4000 and above end in the kindred HTTP status. */
+export const CLOSE_CODES: Readonly<Record<EndReason, number>> = {
+  shutting_down: 1001,
+  slow_consumer: 1013,
+  authentication_timeout: 4401,
+  kicked: 4403,
+  keepalive_timeout: 4408,
+  taken_over: 4409,
+};
+
+const TOO_LARGE = 1009;
+const REFUSED = 1008;
+const INTERNAL_ERROR = 1011;
+/** What a message takes beside its body: JSON's own characters, and the room with every byte escaped as `\u0000`. */
+const ENVELOPE_BYTES = 512;
+const ESCAPED_BYTES = 6;
+
+/** What a refusal means, and what to do. */
+const REFUSAL_TEXT: Readonly<Record<Refusal, string>> = {
+  invalid_room: "the room cannot have this name",
+  too_large: "the message is too large: send a shorter one",
+  too_many_rooms: "the session is in as many rooms as it may be: leave one first",
+  unavailable: "no server of the room took it in time: try again",
+  listener_failed: "the application failed on it",
+  listener_timeout: "the application did not settle in time",
+  not_authorized: "the user may not do this in this room",
+  gone: "the user left the room, or the session ended, before it was done",
+};
+
+/** The handler of one WebSocket. */
+export class WebSocketSession implements ClientHandler {
+  /** Deliveries look the same to all clients. */
+  readonly encoding: Encoding;
+  readonly #channel: ClientChannel;
+  #keepalive: Keepalive | undefined;
+  #open = false;
+  #ended = false;
+  /** What came before the session was open. */
+  #early: Chunk[] = [];
+  #earlyBytes = 0;
+
+  /** Opens the session for the user that the upgrade request names. */
+  constructor(channel: ClientChannel, encoding: Encoding) {
+    this.#channel = channel;
+    this.encoding = encoding;
+    channel.open(readCredentials(channel.request)).then(
+      (session) => this.#opened(session),
+      (error) => this.#openFailed(error),
+    );
+  }
+
+  #opened(session: OpenedSession | undefined): void {
+    if (this.#ended) return;
+    if (session === undefined) {
+      this.#send(
+        complain("not_authorized", "the user or token was not accepted: connect with ?user= and ?token="),
+      );
+      return this.#close(REFUSED, "not_authorized");
+    }
+    const { clock, limits } = this.#channel;
+    this.#open = true;
+    this.#send({ type: "welcome", user: session.user, session: session.session });
+    if (limits.keepaliveMs > 0) {
+      this.#keepalive = new Keepalive(clock, limits.keepaliveMs, () => this.#silent());
+    }
+    const early = this.#early;
+    this.#early = [];
+    for (const chunk of early) this.data(chunk);
+  }
+
+  #openFailed(error: unknown): void {
+    this.#channel.log("error", "websocket_open_failed", { error: errorMessage(error) });
+    if (!this.#ended) this.#close(INTERNAL_ERROR, "the session could not be opened");
+  }
+
+  /** One message from the client. */
+  data(chunk: Chunk): void {
+    if (this.#ended) return;
+    if (!this.#open) return this.#keepEarly(chunk);
+    this.#keepalive?.heard();
+    if (typeof chunk !== "string") {
+      return this.#send(
+        complain("bad_message", "the message is binary: send JSON text, with bytes as base64"),
+      );
+    }
+    const most = maxTextBytes(this.#channel.limits);
+    if (chunk.length * 3 > most && utf8Bytes(chunk) > most) {
+      return this.#close(TOO_LARGE, `messages may take ${most} bytes`);
+    }
+    const request = readRequest(chunk, this.#channel.limits);
+    if (request.type !== "error") return this.#take(request);
+    this.#channel.metrics.count("toychat_websocket_bad_messages_total");
+    this.#send(request);
+  }
+
+  #keepEarly(chunk: Chunk): void {
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes > this.#channel.limits.maxHelloBytes) {
+      return this.#close(TOO_LARGE, "too much before the session is open: wait for welcome");
+    }
+    this.#early.push(chunk);
+  }
+
+  #take(request: WebSocketRequest): void {
+    if (request.type === "ping") return this.#send({ type: "pong" });
+    const channel = this.#channel;
+    if (request.type === "message") return this.#publish(request);
+    const { room, id } = request;
+    if (request.type === "join") {
+      channel.join(room, {}, (refusal) => this.#answer(refusal, id, { type: "joined", room, id }));
+    } else {
+      channel.leave(room, () => this.#send({ type: "left", room, id }));
+    }
+  }
+
+  #publish({ room, body, id }: MessageRequest): void {
+    if (id === undefined) return this.#channel.publish(room, body);
+    this.#channel.publish(room, body, (refusal) => this.#answer(refusal, id, { type: "ack", id }));
+  }
+
+  #answer(refusal: Refusal | undefined, id: number | undefined, good: object): void {
+    this.#send(refusal === undefined ? good : complain(refusal, REFUSAL_TEXT[refusal], id));
+  }
+
+  /** The same text as for everyone: TCP is reliable, so clients acknowledge nothing. */
+  encode(delivery: Delivery): Chunk {
+    return this.encoding.encode(delivery);
+  }
+
+  /** `moved`. */
+  moved(room: string, lost: boolean): void {
+    this.#send({ type: "moved", room, lost });
+  }
+
+  /** `left`, with the reason. */
+  left(room: string, reason: string): void {
+    this.#send({ type: "left", room, reason });
+  }
+
+  /** The close code says it. */
+  end(reason: EndReason): void {
+    if (!this.#ended) this.#close(CLOSE_CODES[reason], reason);
+  }
+
+  /** The connection is gone. */
+  close(_reason: CloseReason): void {
+    this.#ended = true;
+    this.#early = [];
+    this.#keepalive?.stop();
+  }
+
+  #silent(): void {
+    this.#channel.metrics.count("toychat_keepalive_timeouts_total");
+    this.end("keepalive_timeout");
+  }
+
+  #send(message: object): void {
+    if (!this.#ended) this.#channel.send(JSON.stringify(message));
+  }
+
+  #close(code: number, reason: string): void {
+    this.#ended = true;
+    this.#early = [];
+    this.#keepalive?.stop();
+    this.#channel.close(code, reason);
+  }
+}
+
+/** Longest text message that is read. A body may take all of the limit, as base64 or with escapes. */
+function maxTextBytes(limits: ClientLimits): number {
+  return limits.maxMessageBytes * 2 + limits.maxRoomBytes * ESCAPED_BYTES + ENVELOPE_BYTES;
+}
+
+/** The user and the token that the request's URL names. */
+function readCredentials(request: Request | undefined): Credentials {
+  if (request === undefined || !URL.canParse(request.url)) return {};
+  const parameters = new URL(request.url).searchParams;
+  return { user: parameters.get("user") || undefined, password: parameters.get("token") ?? undefined };
+}

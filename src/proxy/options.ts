@@ -1,0 +1,84 @@
+/**
+ * What a ProxyServer can be told.
+ *
+ * @module
+ */
+import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../lib/log.ts";
+import type { ListenOptions, Transport } from "../lib/transport.ts";
+import type { RouterLimits } from "../link/router.ts";
+import type { Membership } from "../membership/membership.ts";
+import type { ClientLimits, ClientProtocol, Credentials } from "../protocols/protocol.ts";
+
+/** A port on which users are taken in. */
+export interface ProxyListen extends ListenOptions {
+  /** What is spoken on it. */
+  readonly protocol: ClientProtocol;
+}
+
+/** A port that a ProxyServer listens on. */
+export interface ProxyListening {
+  /** Name of the protocol spoken on it. */
+  readonly protocol: string;
+  /** Address bound to. */
+  readonly host: string;
+  /** Port bound to. */
+  readonly port: number;
+}
+
+/** Limits of a ProxyServer; every one can be set in {@linkcode ProxyServerOptions.limits}. */
+export interface ProxyLimits extends ClientLimits, RouterLimits {
+  /** Milliseconds in which a client must say who it is; default 5000. */
+  readonly authenticationMs: number;
+  /** Bytes queued to one slow client before its protocol's policy applies; default 1 MiB. */
+  readonly maxQueuedBytes: number;
+  /** Rooms that a session may be in; default 128. */
+  readonly maxRooms: number;
+  /** Milliseconds to wait for a ChatServer to admit a user to a room; default 10000. */
+  readonly joinMs: number;
+}
+
+/** The default limits. */
+export const PROXY_LIMITS: ProxyLimits = {
+  maxMessageBytes: 256 << 10,
+  maxHelloBytes: 64 << 10,
+  maxRoomBytes: 512,
+  maxInflight: 1024,
+  keepaliveMs: 60_000,
+  acceptMs: 10_000,
+  senderBytes: 64 << 10,
+  totalBytes: 64 << 20,
+  authenticationMs: 5000,
+  maxQueuedBytes: 1 << 20,
+  maxRooms: 128,
+  joinMs: 10_000,
+};
+
+/** Options of a ProxyServer. */
+export interface ProxyServerOptions {
+  /** Where the list of ChatServers comes from. */
+  readonly membership: Membership;
+  /** The runtime's sockets. */
+  readonly transport: Transport;
+  /** Where users are taken in; default nowhere (HTTP may be served beside it, see `serveHttp`). */
+  readonly listen?: readonly ProxyListen[];
+  /** `[a-z0-9-]{1,8}`, unique in the cluster; default `p` and a random part. */
+  readonly id?: string;
+  /** The cluster's secret, which links prove to each other; default none. */
+  readonly secret?: string;
+  /** Name of the cluster; links between clusters are refused. Default `"toychat"`. */
+  readonly cluster?: string;
+  /** `host:port` shown in the list of members; default the first one listened on, for whose port 0 stands. */
+  readonly address?: string;
+  /**
+   * Says who a client is, or `undefined` to refuse it. Default: whoever it says (its user name, else its client
+   * identifier, else a new name).
+   */
+  readonly authenticate?: (credentials: Credentials) => string | undefined | Promise<string | undefined>;
+  /** Limits that differ from the defaults. */
+  readonly limits?: Partial<ProxyLimits>;
+  /** Time and chance; default the runtime's own. */
+  readonly clock?: Clock;
+  /** Takes events worth logging; default none. */
+  readonly log?: Logger;
+}

@@ -1,0 +1,358 @@
+/**
+ * The ProxyServer: holds users' connections, and carries what they do to the ChatServers that own their rooms.
+ *
+ * @module
+ */
+import { type Body, decodeBody } from "../lib/body.ts";
+import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
+import type { Listener } from "../lib/emitter.ts";
+import { ToychatError } from "../lib/errors.ts";
+import { type Logger, noLog } from "../lib/log.ts";
+import { type Counter, Metrics } from "../lib/metrics.ts";
+import type {
+  CloseReason,
+  Connection,
+  ConnectionHandler,
+  ListenSocket,
+  Transport,
+} from "../lib/transport.ts";
+import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
+import { Peers } from "../link/peers.ts";
+import { Router } from "../link/router.ts";
+import type { Lease, Membership } from "../membership/membership.ts";
+import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
+import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
+import { PROXY_LIMITS, type ProxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
+import { ProxyRooms } from "./proxy_rooms.ts";
+import { ProxySockets } from "./proxy_sockets.ts";
+import { Session, type SessionHost } from "./session.ts";
+import { Sessions } from "./sessions.ts";
+
+const SWEEP_MS = 1000;
+
+/**
+ * Holds users' connections over any {@linkcode ClientProtocol}. It keeps no room's state: a message goes to the
+ * ChatServer that owns its room, and what that one sends back goes to the users here. A ChatServer's death closes no
+ * connection.
+ *
+ * @example
+ * ```ts
+ * import { ChatServer, LocalMembership, mqtt, ProxyServer } from "toychat";
+ * import { systemTransport } from "toychat/system";
+ *
+ * const membership = new LocalMembership();
+ * const transport = await systemTransport();
+ * await using chat = new ChatServer({ membership, transport });
+ * await using proxy = new ProxyServer({ membership, transport, listen: [{ port: 0, protocol: mqtt() }] });
+ * await chat.start();
+ * await proxy.start();
+ * console.log(`mosquitto_sub -p ${proxy.listening[0]?.port} -t lobby`);
+ * ```
+ */
+export class ProxyServer {
+  /** The proxy's id in the cluster. */
+  readonly id: string;
+  /** What it counts. */
+  readonly metrics: Metrics = new Metrics();
+  readonly #messagesIn: Counter = this.metrics.counter("toychat_messages_in_total");
+  readonly #options: ProxyServerOptions;
+  readonly #membership: Membership;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #limits: ProxyLimits;
+  readonly #listeners: ProxyListeners;
+  readonly #sessions: Sessions;
+  readonly #peers: Peers;
+  readonly #router: Router;
+  readonly #rooms: ProxyRooms;
+  readonly #host: SessionHost;
+  /** Names this process in session ids, whatever becomes of its lease. */
+  readonly #boot: string;
+  readonly #sockets: ProxySockets = new ProxySockets();
+  #lease: Lease | undefined;
+  #cancel: Cancel[] = [];
+  #count = 0;
+  #state: "new" | "running" | "stopping" | "stopped" = "new";
+
+  /** Makes a proxy; `start` lets it join the cluster and listen. */
+  constructor(options: ProxyServerOptions) {
+    this.#options = options;
+    this.#membership = options.membership;
+    this.#transport = options.transport;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? noLog;
+    this.#limits = { ...PROXY_LIMITS, ...options.limits };
+    this.#listeners = new ProxyListeners(this.metrics, this.#log);
+    this.#sessions = new Sessions(this.#clock, this.metrics, this.#limits, () => this.#rooms.flush());
+    this.id = options.id ?? `p${randomId(this.#clock, 5)}`;
+    this.#boot = randomId(this.#clock, 4);
+    this.#peers = new Peers({
+      transport: this.#transport,
+      clock: this.#clock,
+      self: () => this.#identity(),
+      cluster: options.cluster ?? "toychat",
+      secret: options.secret,
+      handler: this.#linkHandler(),
+      log: this.#log,
+      metrics: this.metrics,
+    });
+    this.#router = new Router({
+      clock: this.#clock,
+      metrics: this.metrics,
+      limits: this.#limits,
+      placement: () => this.#membership.placement,
+      link: (id) => this.#peers.link(id),
+      members: (room) => this.#rooms.announced(room),
+      occupied: (room) => this.#rooms.occupied(room),
+      attached: (route) => this.#rooms.attached(route),
+    });
+    this.#rooms = new ProxyRooms({
+      clock: this.#clock,
+      metrics: this.metrics,
+      log: this.#log,
+      limits: this.#limits,
+      router: this.#router,
+      flush: () => this.#sessions.requestFlush(),
+      joined: (session, room) => this.#listeners.emit("join", this.#user(session), room),
+      left: (session, room, reason) => this.#listeners.emit("leave", this.#user(session), room, reason),
+    });
+    this.#host = this.#sessionHost();
+    this.metrics.gauge("toychat_sessions", () => this.#sessions.size);
+    this.metrics.gauge("toychat_rooms", () => this.#rooms.size);
+    this.metrics.gauge("toychat_messages_pending", () => this.#router.pending);
+  }
+
+  #identity(): LinkIdentity {
+    return { role: "proxy", id: this.id, incarnation: this.#lease?.incarnation ?? this.#boot };
+  }
+
+  /** The ports listened on: those of the option `listen` in its order, then those attached. */
+  get listening(): readonly ProxyListening[] {
+    return this.#sockets.list;
+  }
+
+  /** `host:port` in the list of members; port 0 where users come in by a server that the proxy does not know. */
+  get address(): string {
+    return this.#sockets.address(this.#options.address);
+  }
+
+  /** The limits in force. */
+  get limits(): ProxyLimits {
+    return this.#limits;
+  }
+
+  /** Users' connections now. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Whether the proxy runs and has a link to at least one ChatServer. */
+  get ready(): boolean {
+    return this.#state === "running" && !this.#peers.links().next().done;
+  }
+
+  /** The source of the list of members, for health pages and the like. */
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  /** The transport given to the constructor. */
+  get transport(): Transport {
+    return this.#transport;
+  }
+
+  /** Adds a listener; returns a function that removes it. A listener that throws is reported by `error`. */
+  on<K extends keyof ProxyEvents>(event: K, listener: Listener<ProxyEvents[K]>): () => void {
+    return this.#listeners.emitter.on(event, listener);
+  }
+
+  /** Adds a listener for one call. */
+  once<K extends keyof ProxyEvents>(event: K, listener: Listener<ProxyEvents[K]>): () => void {
+    return this.#listeners.emitter.once(event, listener);
+  }
+
+  /** Removes a listener. */
+  off<K extends keyof ProxyEvents>(event: K, listener: Listener<ProxyEvents[K]>): void {
+    this.#listeners.emitter.off(event, listener);
+  }
+
+  /**
+   * Listens, joins the cluster and links to its ChatServers.
+   *
+   * @throws {ToychatError} as {@linkcode Transport.listen} and {@linkcode Membership.join} do; `stopped` where `stop`
+   * was called meanwhile.
+   */
+  async start(): Promise<void> {
+    if (this.#state !== "new") return;
+    this.#state = "running";
+    try {
+      for (const listen of this.#options.listen ?? []) {
+        await this.#sockets.open(this.#transport, listen, (...connection) => this.accept(...connection));
+      }
+      this.#notStopped();
+      this.#router.start();
+      this.#lease = await this.#membership.join({ id: this.id, role: "proxy", address: this.address });
+      this.#notStopped();
+    } catch (error) {
+      await this.stop();
+      // What was stopped before it had joined has this left to do.
+      await this.#lease?.leave();
+      throw error;
+    }
+    this.#cancel.push(
+      this.#membership.onView(() => this.#viewChanged()),
+      this.#lease.onRejoin(() => this.#rejoined()),
+      this.#clock.every(SWEEP_MS, () => this.#sweep()),
+    );
+    this.#viewChanged();
+  }
+
+  #notStopped(): void {
+    if (this.#state === "running") return;
+    throw new ToychatError("stopped", `the ProxyServer "${this.id}" was stopped while it was starting`);
+  }
+
+  /**
+   * Takes charge of a socket that listens for this proxy, such as that of an HTTP server which hands connections to
+   * `accept`: it is listed in `listening`, and closed when the proxy stops; at once where it has stopped.
+   *
+   * @param protocol Name of what is spoken on it, for `listening`: `"http"`.
+   */
+  attach(protocol: string, socket: ListenSocket): void {
+    this.#sockets.attach(protocol, socket);
+  }
+
+  /** A new incarnation: owners have ended its memberships, so every link starts anew. */
+  #rejoined(): void {
+    this.#log("warn", "rejoined", { id: this.id });
+    this.#peers.close();
+    this.#viewChanged();
+  }
+
+  #viewChanged(): void {
+    if (this.#state === "stopped") return;
+    const { view } = this.#membership;
+    this.#log("debug", "view", { digest: view.digest, members: view.members.length });
+    this.#peers.update(view);
+    this.#router.viewChanged(this.#peers.links());
+  }
+
+  /**
+   * Takes in a connection made elsewhere: by a server of yours, over a transport of yours.
+   *
+   * @param request The upgrade request of a WebSocket.
+   */
+  accept(connection: Connection, protocol: ClientProtocol, request?: Request): ConnectionHandler {
+    const session = new Session(this.#host, connection, protocol, request);
+    this.#sessions.add(session);
+    this.metrics.count("toychat_connections_total");
+    if (this.#state !== "running") session.end("shutting_down");
+    return session.events;
+  }
+
+  #sessionHost(): SessionHost {
+    const believe = ({ user, fallback }: Credentials): string =>
+      user || fallback || `guest-${randomId(this.#clock, 6)}`;
+    return {
+      clock: this.#clock,
+      limits: this.#limits,
+      metrics: this.metrics,
+      log: this.#log,
+      authenticate: this.#options.authenticate ?? believe,
+      nextSessionId: () => `${this.id}.${this.#boot}.${++this.#count}`,
+      opened: (session) => this.#listeners.emit("connect", this.#user(session)),
+      join: (session, room, options, done) => this.#join(session, room, options, done),
+      leave: (session, room) => this.#rooms.leave(session, room, "left"),
+      publish: (session, room, body, done) => this.#publish(session, room, body, done),
+      closed: (session, reason) => this.#closed(session, reason),
+      dirty: (session) => this.#sessions.dirty(session),
+    };
+  }
+
+  #join(
+    session: Session,
+    room: string,
+    options: JoinOptions,
+    done: (refusal: Refusal | undefined) => void,
+  ): void {
+    if (!session.rooms.has(room) && session.rooms.size >= this.#limits.maxRooms) {
+      return done("too_many_rooms");
+    }
+    this.#rooms.join(session, room, options, done);
+  }
+
+  #publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
+    if (!session.sender) return done?.("gone");
+    this.#messagesIn.value++;
+    this.#router.publish(session.sender, room, body, done);
+    if (this.#listeners.emitter.listeners("message").length > 0) {
+      this.#listeners.emit("message", this.#user(session), room, body);
+    }
+  }
+
+  #closed(session: Session, reason: CloseReason): void {
+    if (!this.#sessions.delete(session) || !session.sender) return;
+    const why = this.#state !== "running" ? "proxy stopped" : endOf(reason);
+    this.#rooms.ended(session, why);
+    for (const link of session.sender.seenBy) {
+      if (!link.ended) link.send({ type: "gone", session: session.id, reason: why });
+    }
+    this.#listeners.emit("disconnect", this.#user(session), why);
+  }
+
+  #linkHandler(): LinkHandler {
+    return {
+      open: (link) => this.#router.linkOpened(link),
+      frame: (link, frame) => {
+        if (frame.type === "direct") this.#sessions.direct(frame.user, decodeBody(frame));
+        else if (!this.#rooms.frame(link, frame) && !this.#router.frame(link, frame)) {
+          link.close("unexpected_frame", `a proxy takes no frame of type ${frame.type}`);
+        }
+      },
+      confirmed: (link, n) => this.#router.confirmed(link, n),
+      drain: (link) => this.#router.drain(link),
+      reset: (link, reason) => this.#reset(link, reason),
+    };
+  }
+
+  #reset(link: Link, reason: string): void {
+    this.#log("info", "link_reset", { peer: link.peer.id, reason });
+    this.metrics.count("toychat_link_resets_total");
+    this.#sessions.linkReset(link);
+    this.#router.linkReset(link);
+  }
+
+  #sweep(): void {
+    const now = this.#clock.now();
+    this.#sessions.sweep(now);
+    this.#rooms.sweep(now);
+  }
+
+  #user(session: Session): ProxyUser {
+    return { userId: session.user, sessionId: session.id, protocol: session.protocol.name };
+  }
+
+  /** Stops taking users in, says farewell to those here, leaves the cluster, and closes all links. */
+  async stop(): Promise<void> {
+    if (this.#state === "stopping" || this.#state === "stopped") return;
+    this.#state = "stopping";
+    await this.#sockets.close();
+    await this.#sessions.farewell(() => this.#router.pending === 0);
+    this.#state = "stopped";
+    for (const cancel of this.#cancel) cancel();
+    this.#router.stop();
+    await this.#lease?.leave();
+    this.#peers.close();
+  }
+
+  /** Stops; for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** How a connection's end is told to applications. */
+function endOf({ kind }: CloseReason): string {
+  return kind === "peer" || kind === "local" ? "disconnected" : "connection lost";
+}

@@ -1,0 +1,61 @@
+/**
+ * The sockets on which a proxy takes users in.
+ *
+ * @module
+ */
+import type { Connection, ConnectionHandler, ListenSocket, Transport } from "../lib/transport.ts";
+import type { ClientProtocol } from "../protocols/protocol.ts";
+import type { ProxyListen, ProxyListening } from "./options.ts";
+
+interface Entry {
+  readonly protocol: string;
+  readonly socket: ListenSocket;
+}
+
+/** The sockets that the proxy opened itself, and those that others opened for it. */
+export class ProxySockets {
+  readonly #own: Entry[] = [];
+  readonly #attached: Entry[] = [];
+  #closed = false;
+
+  /** The own ones in the order of their options, then the attached ones. */
+  get list(): readonly ProxyListening[] {
+    return [...this.#own, ...this.#attached].map(({ protocol, socket: { host, port } }) => {
+      return { protocol, host, port };
+    });
+  }
+
+  /** `host:port` for the list of members: `given`, in which port 0 stands for the first port listened on, or the first. */
+  address(given: string | undefined): string {
+    const { host, port } = this.list[0] ?? { host: "127.0.0.1", port: 0 };
+    const address = given ?? `${host.includes(":") ? `[${host}]` : host}:0`;
+    return address.replace(/:0$/, `:${port}`);
+  }
+
+  /** Listens; throws as {@linkcode Transport.listen} does. */
+  async open(
+    transport: Transport,
+    options: ProxyListen,
+    accept: (connection: Connection, protocol: ClientProtocol) => ConnectionHandler,
+  ): Promise<void> {
+    const { protocol, ...where } = options;
+    const socket = await transport.listen(where, (connection) => accept(connection, protocol));
+    this.#keep(this.#own, { protocol: protocol.name, socket });
+  }
+
+  /** Takes charge of a socket; one that comes too late is closed at once. */
+  attach(protocol: string, socket: ListenSocket): void {
+    this.#keep(this.#attached, { protocol, socket });
+  }
+
+  #keep(entries: Entry[], entry: Entry): void {
+    entries.push(entry);
+    if (this.#closed) void entry.socket.close();
+  }
+
+  /** Stops listening; resolves when all ports are free. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#own, ...this.#attached].map(({ socket }) => socket.close()));
+  }
+}

@@ -1,0 +1,281 @@
+import { describe, expect, test } from "bun:test";
+import { ManualClock } from "../../tests/support/manual_clock.ts";
+import { noLog } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
+import type { Connection } from "../lib/transport.ts";
+import type { Chunk, ClientChannel, ClientHandler, ClientProtocol, Delivery } from "../protocols/protocol.ts";
+import { PROXY_LIMITS, type ProxyLimits } from "./options.ts";
+import { Session, type SessionHost } from "./session.ts";
+
+/** A session with a connection that notes what is done to it and a protocol of plain text. */
+class Setup {
+  readonly clock = new ManualClock();
+  readonly metrics = new Metrics();
+  /** What happened, in order. */
+  readonly events: string[] = [];
+  readonly dirty: Session[] = [];
+  buffered = 0;
+  /** Answers the authentication. */
+  answer: (user: string | undefined | Error) => void = () => {};
+  /** Called when the protocol gets data, and when it hears of the end. */
+  onData: () => void = () => {};
+  onClose: () => void = () => {};
+  channel!: ClientChannel;
+  readonly session: Session;
+
+  constructor(limits: Partial<ProxyLimits> = {}, slowConsumer?: "drop" | "disconnect") {
+    const protocol: ClientProtocol = {
+      name: "test",
+      ...(slowConsumer ? { slowConsumer } : {}),
+      accept: (channel) => this.#accept(channel),
+    };
+    this.session = new Session(
+      this.#host({ ...PROXY_LIMITS, ...limits }),
+      this.#connection(),
+      protocol,
+      undefined,
+    );
+  }
+
+  #host(limits: ProxyLimits): SessionHost {
+    return {
+      clock: this.clock,
+      limits,
+      metrics: this.metrics,
+      log: noLog,
+      authenticate: () =>
+        new Promise((resolve, reject) => {
+          this.answer = (user) => user instanceof Error ? reject(user) : resolve(user);
+        }),
+      nextSessionId: () => "p1.b.1",
+      opened: ({ user }) => void this.events.push(`opened ${user}`),
+      join: (_session, room, _options, done) => {
+        this.events.push(`join ${room}`);
+        done(undefined);
+      },
+      leave: (_session, room) => void this.events.push(`leave ${room}`),
+      publish: (_session, room, body) => void this.events.push(`publish ${room} ${body}`),
+      closed: (_session, { kind }) => void this.events.push(`closed ${kind}`),
+      dirty: (session) => void this.dirty.push(session),
+    };
+  }
+
+  #connection(): Connection {
+    const say = (text: string): void => void this.events.push(text);
+    const connection = {
+      kind: "messages",
+      remoteAddress: "192.0.2.1",
+      send: (chunk: Chunk) => (say(`send ${chunk}`), true),
+      sendAll: (chunks: readonly Chunk[]) => (say(`sendAll ${chunks.join(" ")}`), true),
+      pause: () => say("pause"),
+      resume: () => say("resume"),
+      close: (code?: number, reason?: string) => say(`close ${code} ${reason}`),
+      terminate: () => say("terminate"),
+    };
+    return Object.defineProperty(connection, "bufferedAmount", {
+      get: () => this.buffered,
+    }) as unknown as Connection;
+  }
+
+  #accept(channel: ClientChannel): ClientHandler {
+    this.channel = channel;
+    return {
+      encoding: { stream: false, encode: ({ body }) => String(body) },
+      data: (chunk) => {
+        this.events.push(`data ${chunk}`);
+        this.onData();
+      },
+      encode: ({ body }: Delivery) => `acknowledged-${body}`,
+      moved: () => {},
+      left: () => {},
+      end: (reason) => {
+        this.events.push(`end ${reason}`);
+        channel.send("farewell");
+        channel.close(1001, reason);
+      },
+      close: () => {
+        this.events.push("protocol closed");
+        this.onClose();
+      },
+    };
+  }
+
+  async open(user = "ada"): Promise<void> {
+    const opened = this.channel.open({});
+    this.answer(user);
+    await opened;
+    this.take();
+  }
+
+  /** What happened since the last call. */
+  take(): string[] {
+    return this.events.splice(0);
+  }
+
+  /** The end of a turn. */
+  flush(): void {
+    for (const session of this.dirty.splice(0)) session.flush();
+  }
+}
+
+describe("opening", () => {
+  test("is not read from until it is known who it is", async () => {
+    const setup = new Setup();
+    const opened = setup.channel.open({ user: "ada" });
+    expect(setup.take()).toEqual(["pause"]);
+    setup.answer("ada lovelace");
+    expect(await opened).toEqual({ user: "ada lovelace", session: "p1.b.1" });
+    expect(setup.take()).toEqual(["resume", "opened ada lovelace"]);
+    expect(await setup.channel.open({})).toBeUndefined();
+  });
+
+  test("is refused where nobody is named, or asking failed, and may be tried again", async () => {
+    const setup = new Setup();
+    for (const answer of [undefined, "", new Error("no database"), "x".repeat(600)]) {
+      const opened = setup.channel.open({});
+      setup.answer(answer);
+      expect(await opened).toBeUndefined();
+      expect(setup.session.state).toBe("new");
+    }
+    await setup.open();
+    expect(setup.session.state).toBe("open");
+  });
+
+  test("comes to nothing where the connection ends meanwhile, or is being ended", async () => {
+    for (const end of ["closed", "ended"] as const) {
+      const setup = new Setup();
+      const opened = setup.channel.open({});
+      if (end === "closed") setup.session.events.close({ kind: "peer" });
+      else setup.session.end("authentication_timeout");
+      setup.answer("ada");
+      expect(await opened).toBeUndefined();
+      expect(setup.take()).not.toContain("opened ada");
+    }
+  });
+
+  test("before it, nothing is done in rooms", () => {
+    const setup = new Setup();
+    const answers: unknown[] = [];
+    setup.channel.join("r", {}, (refusal) => answers.push(refusal));
+    setup.channel.publish("r", "x", (refusal) => answers.push(refusal));
+    setup.channel.leave("r", () => answers.push("left"));
+    expect([answers, setup.take()]).toEqual([["gone", "gone", "left"], []]);
+  });
+});
+
+describe("reading", () => {
+  test("goes on when all who wanted it paused have let go", async () => {
+    const setup = new Setup();
+    await setup.open();
+    const { sender } = setup.session;
+    sender!.push(true);
+    sender!.push(true);
+    expect(setup.take()).toEqual(["pause"]);
+    sender!.push(false);
+    sender!.push(false);
+    expect(setup.take()).toEqual(["resume"]);
+  });
+
+  test("ends where the protocol throws", () => {
+    const setup = new Setup();
+    setup.onData = () => {
+      throw new Error("a bug");
+    };
+    setup.session.events.data("odd");
+    expect(setup.take()).toEqual(["data odd", "terminate"]);
+  });
+});
+
+describe("writing", () => {
+  test("happens once a turn", () => {
+    const setup = new Setup();
+    setup.channel.send("a");
+    setup.session.deliver(["b", "", "c"]);
+    setup.session.deliver([""]);
+    expect([setup.take(), setup.dirty.length]).toEqual([[], 1]);
+    setup.flush();
+    setup.channel.send("d");
+    setup.flush();
+    expect(setup.take()).toEqual(["sendAll a b c", "send d"]);
+  });
+
+  test("of an acknowledged delivery keeps its place among the others", () => {
+    const setup = new Setup();
+    setup.session.deliver(["1"]);
+    setup.session.deliverAcknowledged({ room: "r", from: "ada", body: "2", acknowledged: true });
+    setup.session.deliver(["3"]);
+    setup.flush();
+    expect(setup.take()).toEqual(["sendAll 1 acknowledged-2 3"]);
+  });
+
+  test("is done before the connection is closed, in the same turn", () => {
+    const setup = new Setup();
+    setup.channel.send("last");
+    setup.channel.close(1000, "bye");
+    setup.channel.close(1001, "again");
+    expect(setup.take()).toEqual([]);
+    setup.flush();
+    expect(setup.take()).toEqual(["send last", "close 1000 bye"]);
+    setup.session.events.data("too late");
+    expect(setup.take()).toEqual([]);
+  });
+
+  test("is not done any more after the end", () => {
+    const setup = new Setup();
+    setup.channel.send("a");
+    setup.session.events.close({ kind: "peer" });
+    setup.channel.send("b");
+    setup.session.deliver(["c"]);
+    setup.flush();
+    expect(setup.take()).toEqual(["protocol closed", "closed peer"]);
+  });
+
+  test("a peer that does not close its side is cut off after a second", () => {
+    const setup = new Setup();
+    setup.session.end("kicked");
+    setup.flush();
+    expect(setup.take()).toEqual(["end kicked", "send farewell", "close 1001 kicked"]);
+    setup.clock.advance(999);
+    expect(setup.take()).toEqual([]);
+    setup.clock.advance(1);
+    expect(setup.take()).toEqual(["terminate"]);
+  });
+});
+
+describe("a client that reads too slowly", () => {
+  test("is ended, by default", () => {
+    const setup = new Setup({ maxQueuedBytes: 10 });
+    setup.buffered = 8;
+    setup.session.deliver(["12"]);
+    expect(setup.take()).toEqual([]);
+    setup.session.deliver(["3"]);
+    setup.session.deliver(["4"]);
+    expect(setup.take()).toEqual(["end slow_consumer"]);
+    expect(setup.metrics.get("toychat_slow_consumer_total")).toBe(2);
+  });
+
+  test("misses what it need not have where its protocol says so, until there is room again", () => {
+    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
+    setup.buffered = 10;
+    setup.session.deliver(["1"]);
+    setup.buffered = 0;
+    setup.session.deliver(["2"]);
+    setup.flush();
+    expect(setup.take()).toEqual(["send 2"]);
+  });
+
+  test("is ended rather than miss an acknowledged delivery, whatever its protocol says", () => {
+    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
+    setup.buffered = 11;
+    setup.session.deliverAcknowledged({ room: "r", from: "ada", body: "1", acknowledged: true });
+    expect(setup.take()).toEqual(["end slow_consumer"]);
+  });
+});
+
+test("a will that is published as the connection ends is still sent", async () => {
+  const setup = new Setup();
+  await setup.open();
+  setup.onClose = () => setup.channel.publish("r", "my will");
+  setup.session.events.close({ kind: "error" });
+  expect(setup.take()).toEqual(["protocol closed", "publish r my will", "closed error"]);
+});
