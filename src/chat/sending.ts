@@ -5,7 +5,8 @@
  */
 import { type Body, encodeBody } from "../lib/body.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import type { RouteFailure, Router, Sender } from "../link/router.ts";
+import type { RouteFailure, Router } from "../link/router.ts";
+import type { Sender } from "../link/sender.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 
 /** Bytes that an application may have on their way to rooms of any owner. */

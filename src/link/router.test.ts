@@ -5,7 +5,8 @@ import { Metrics } from "../lib/metrics.ts";
 import type { Placement } from "../membership/placement.ts";
 import type { Member } from "../membership/view.ts";
 import type { AnnouncedMember } from "./frames.ts";
-import { Router, type RouterLimits, Sender } from "./router.ts";
+import { Router, type RouterLimits } from "./router.ts";
+import { Sender } from "./sender.ts";
 
 function member(id: string, incarnation = "i1"): Member {
   return { id, role: "chat", incarnation, address: "h:1", state: "alive", slot: 0 };

@@ -15,6 +15,7 @@ import type { Placement } from "../membership/placement.ts";
 import type { AckFrame, AnnouncedMember, Frame, MessageFrame, RefusedFrame } from "./frames.ts";
 import type { Link } from "./link.ts";
 import { Route } from "./route.ts";
+import type { Sender } from "./sender.ts";
 
 /** Why a routed message failed. */
 export type RouteFailure = NonNullable<AckFrame["error"]>;
@@ -31,37 +32,6 @@ export interface RouterLimits {
 
 /** The defaults of {@linkcode RouterLimits}: 10 s, 64 KiB, 64 MiB. */
 export const ROUTER_LIMITS: RouterLimits = { acceptMs: 10_000, senderBytes: 64 << 10, totalBytes: 64 << 20 };
-
-/** One source of messages: a user's session, or a ChatServer's application. */
-export class Sender {
-  /** Its name on links. */
-  readonly id: string;
-  /** The user's id; undefined for an application. */
-  readonly user: string | undefined;
-  /** Links to owners that know it as a member. */
-  readonly seenBy: Set<Link> = new Set();
-  /** Bytes under way. */
-  bytes = 0;
-  /** Number of its last message. */
-  seq = 0;
-  /** Whether it is pushed back. */
-  pushed = false;
-  readonly #pressure: (on: boolean) => void;
-
-  /** `pressure(true)` asks it to stop sending, `pressure(false)` lets it go on. */
-  constructor(id: string, user: string | undefined, pressure: (on: boolean) => void) {
-    this.id = id;
-    this.user = user;
-    this.#pressure = pressure;
-  }
-
-  /** Pushes it back, or lets it go on. */
-  push(on: boolean): void {
-    if (this.pushed === on) return;
-    this.pushed = on;
-    this.#pressure(on);
-  }
-}
 
 /** A message under way. */
 export interface Entry {

@@ -9,7 +9,7 @@ import { errorMessage } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "../lib/transport.ts";
-import { Sender } from "../link/router.ts";
+import { Sender } from "../link/sender.ts";
 import type {
   Chunk,
   ClientChannel,

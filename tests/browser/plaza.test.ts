@@ -159,11 +159,11 @@ describe("the plaza's page", () => {
     await first.page.locator("#scene").focus();
     await first.page.keyboard.down("ArrowRight");
     await first.page.getByText("Say something at the Stage").waitFor();
-    await first.page.keyboard.up("ArrowRight");
     await until(
       async () => (await other.boundingBox())!.x > before + 40,
       "the other to be further to the right",
     );
+    await first.page.keyboard.up("ArrowRight");
     await first.leave();
     await other.waitFor({ state: "detached" });
     await second.leave();
