@@ -23,11 +23,11 @@ const STORIES: Record<Kind, string> = {
 /** Seeds that found a fault once, beside the usual ones. */
 const ONCE: Record<Kind, readonly number[]> = {
   planned: [101, 127, 152, 186, 299, 319, 372, 455],
-  kill: [180],
+  kill: [180, 205, 241],
   lag: [490],
   cut: [107, 120],
-  expel: [],
-  mixed: [217, 475],
+  expel: [159, 210, 257, 914],
+  mixed: [217, 340, 475, 589, 1206],
 };
 
 const USUAL = 80;

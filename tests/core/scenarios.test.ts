@@ -6,6 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ChatServer } from "../../src/chat/chat_server.ts";
 import { delay } from "../../src/lib/clock.ts";
+import { createPlacement, placementKey } from "../../src/membership/placement.ts";
 import type { ProcessClock } from "../support/virtual_clock.ts";
 import type { Client, Note } from "./client.ts";
 import { type Chat, Cluster, type Proxy } from "./cluster.ts";
@@ -57,6 +58,19 @@ class Stage {
     for (let i = 0;; i++) {
       const name = `room-${i}`;
       if (owner.membership.placement.owner(name)?.id === owner.id && nth-- === 0) return name;
+    }
+  }
+
+  /** The name of a room that servers own one after the other, as each of them leaves. */
+  roomOf(...owners: string[]): string {
+    const { view } = this.cluster.registry;
+    const placements = owners.map((_, left) => {
+      const members = view.members.filter((member) => !owners.slice(0, left).includes(member.id));
+      return createPlacement({ ...view, members }, placementKey());
+    });
+    for (let i = 0;; i++) {
+      const name = `room-${i}`;
+      if (placements.every((placement, at) => placement.owner(name)?.id === owners[at])) return name;
     }
   }
 
@@ -169,23 +183,19 @@ describe("the death of a server", () => {
   test("does not give a message again to who came back to the room meanwhile", async () => {
     const stage = await Stage.set();
     const room = stage.room(stage.chats[0]!);
-    const ada = await stage.user("ada", 0, room);
-    stage.cluster.cut("c1", "p2", 30_000);
-    await stage.user("bob", 1);
-    const carol = stage.cluster.client("carol", stage.proxies[1]!);
-    void carol;
-    const other = await stage.user("dan", 0, room);
-    // The acknowledgement waits for a routed message whose room has no link, so it goes again after the death.
+    const [ada, dan] = [await stage.user("ada", 0, room), await stage.user("dan", 0, room)];
+    const bob = await stage.user("bob", 1, room);
+    // Bob's proxy confirms nothing, so the message is not acknowledged when the server dies.
+    stage.cluster.cut("c1", "p2", 2000);
     const message = ada.publish(room, true);
-    await stage.until(() => got(other, ada, room).length === 1);
-    other.leave(room);
-    ada.leave(room);
+    await stage.until(() => got(dan, ada, room).length === 1);
+    for (const client of [ada, dan]) client.leave(room);
+    await stage.run(20);
     stage.cluster.kill(stage.chats[0]!);
-    await stage.run(10);
-    other.join(room);
-    await stage.until(() => message.doneAt !== undefined && other.stay(room)?.from !== undefined);
+    dan.join(room);
+    await stage.until(() => message.doneAt !== undefined && dan.stay(room)?.from !== undefined);
     await stage.run(1000);
-    expect(got(other, ada, room)).toEqual([1]);
+    expect([got(dan, ada, room), got(bob, ada, room)]).toEqual([[1], [1]]);
   });
 });
 
@@ -232,6 +242,46 @@ describe("a move by plan", () => {
     await stage.run(100);
     expect(stage.chats[1]!.server.room(room)?.users.map((user) => user.userId)).toEqual(["bob"]);
     expect(moves(bob, room)).toEqual([false]);
+  });
+
+  test("gives a message to the application once, though its acknowledgement is lost with the old server's link", async () => {
+    const given: string[] = [];
+    const stage = await Stage.set(3, (chat) =>
+      chat.on("message", (_user, room, body) => {
+        given.push(chat.id);
+        chat.broadcast(room, body);
+        chat.sendToRoom((body as unknown as Note).forward as string, "on");
+      }));
+    const [room, far] = [stage.roomOf("c1", "c2"), stage.room(stage.chats[2]!)];
+    const ada = await stage.user("ada", 0, room);
+    // The message is acknowledged only when what it led to has reached the third server.
+    stage.cluster.cut("c1", "c3", 20_000);
+    const message = ada.publish(room, true, far);
+    await stage.until(() => got(ada, ada, room).length === 1);
+    void stage.chats[0]!.server.stop();
+    await stage.until(() => stage.chats[1]!.server.rooms.includes(room));
+    stage.cluster.cut("c1", "p1", 20_000);
+    await stage.until(() => message.doneAt !== undefined);
+    expect([message.failure, given, got(ada, ada, room)]).toEqual([undefined, ["c1"], [1]]);
+  });
+
+  test("to a server that leaves before the room has arrived loses nothing, though a proxy hears of it late", async () => {
+    const stage = await Stage.set(3);
+    const room = stage.roomOf("c1", "c2", "c3");
+    const [ada, bob] = [await stage.user("ada", 0, room), await stage.user("bob", 1, room)];
+    // Bob's proxy confirms nothing for a while, so the room does not arrive at the second server.
+    stage.cluster.cut("c1", "p2", 1500);
+    void stage.chats[0]!.server.stop();
+    await stage.run(100);
+    stage.cluster.registry.delay = (id) => id === "p1" ? 1000 : 0;
+    let stopped = false;
+    void stage.chats[1]!.server.stop().then(() => stopped = true);
+    for (let i = 0; i < 20; i++) {
+      ada.publish(room, false);
+      await stage.run(100);
+    }
+    await stage.until(() => stopped && got(bob, ada, room).length === 20);
+    expect([moves(ada, room), moves(bob, room)]).toEqual([[false], [false]]);
   });
 
   test("that turns back before it is over leaves the room where it was, without a loss", async () => {
