@@ -2,10 +2,20 @@ import { describe, expect, test } from "bun:test";
 import { FakeLink } from "../../tests/support/fake_link.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import type { HandoffFrame } from "../link/frames.ts";
+import type { Member, View } from "../membership/view.ts";
 import { Handoffs } from "./handoffs.ts";
 
 function frame(term = 1, epoch = "e1"): HandoffFrame {
   return { type: "handoff", room: "r", epoch, offset: 5, term, senders: [], proxies: [] };
+}
+
+function member(id: string): Member {
+  return { id, role: "chat", incarnation: "i1", address: "h:1", slot: 0, state: "alive" };
+}
+
+/** What a view says of members is all that matters here. */
+function view(...ids: string[]): View {
+  return { members: ids.map(member) } as unknown as View;
 }
 
 class Setup {
@@ -18,14 +28,7 @@ class Setup {
     clock: this.clock,
     id: "c1",
     handoffMs: 5000,
-    owner: () => ({
-      id: this.owner,
-      role: "chat",
-      incarnation: "i1",
-      address: "h:1",
-      slot: 0,
-      state: "alive",
-    }),
+    owner: () => member(this.owner),
     link: (id) => this.links.get(id),
     agrees: (link) => !this.disagree.has(link as FakeLink),
     arrived: (room) => void this.arrived.push(room),
@@ -81,10 +84,23 @@ describe("a room on its way out", () => {
     setup.handoffs.send(frame());
     setup.owner = "c3";
     setup.handoffs.retry();
-    expect(other.frames).toEqual([]);
     link.ended = true;
     setup.handoffs.retry();
-    expect(other.take("handoff").length).toBe(1);
+    expect(other.frames).toEqual([]);
+    const again = setup.link("c2");
+    setup.handoffs.retry();
+    expect([again.take("handoff").length, other.frames]).toEqual([1, []]);
+  });
+
+  test("is given up with the server that it was sent to: that one may have opened it, and what is here is old", () => {
+    const setup = new Setup();
+    const from = setup.link("c4");
+    setup.link("c2");
+    setup.handoffs.receive(frame(), from);
+    setup.handoffs.abandon(view("c2", "c4"));
+    expect(setup.handoffs.away("r")).toBe(true);
+    setup.handoffs.abandon(view("c4"));
+    expect([setup.handoffs.away("r"), from.take("taken").length]).toEqual([false, 1]);
   });
 
   test("that is ours again waits until it is returned, with what became of it meanwhile", () => {

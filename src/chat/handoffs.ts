@@ -6,7 +6,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { HandoffFrame } from "../link/frames.ts";
 import type { Link } from "../link/link.ts";
-import type { Member } from "../membership/view.ts";
+import type { Member, View } from "../membership/view.ts";
 
 /** A room that left and whose new owner has not said that it took it. */
 interface Outgoing {
@@ -82,6 +82,23 @@ export class Handoffs {
     this.#keep(out.frame, out.tell);
   }
 
+  /**
+   * Gives up rooms that were sent to servers which are gone: those may have opened them, and what is kept here is old.
+   * They open afresh at their next owners.
+   */
+  abandon({ members }: View): void {
+    const present = new Set(members.map(({ id, incarnation }) => `${id} ${incarnation}`));
+    for (const out of [...this.#outgoing.values()]) {
+      const to = out.sentTo?.peer;
+      if (to && !present.has(`${to.id} ${to.incarnation}`)) this.#forget(out);
+    }
+  }
+
+  #forget(out: Outgoing): void {
+    this.#outgoing.delete(out.frame.room);
+    for (const link of out.tell) this.#confirm(out.frame, link);
+  }
+
   /** Sends a room on its way to whoever owns it; keeps it until that one has taken it. */
   send(frame: HandoffFrame, tell: Set<Link> = new Set()): void {
     const out: Outgoing = { frame, tell, sentTo: undefined };
@@ -90,7 +107,7 @@ export class Handoffs {
   }
 
   #push(out: Outgoing): void {
-    if (out.sentTo && !out.sentTo.ended) return;
+    if (out.sentTo) return this.#again(out, out.sentTo);
     const { frame, tell } = out;
     const owner = this.#host.owner(frame.room);
     if (owner?.id === this.#host.id) {
@@ -101,6 +118,14 @@ export class Handoffs {
     if (!link || link.ended || !this.#host.agrees(link)) return;
     out.sentTo = link;
     link.send(frame);
+  }
+
+  /** Over a new link it goes to the same server again, whoever owns it now: that one knows what became of it. */
+  #again(out: Outgoing, last: Link): void {
+    const link = this.#host.link(last.peer.id);
+    if (!last.ended || !link || link.ended || link.peer.incarnation !== last.peer.incarnation) return;
+    out.sentTo = link;
+    link.send(out.frame);
   }
 
   #keep(frame: HandoffFrame, tell: Set<Link>): void {
@@ -146,9 +171,7 @@ export class Handoffs {
   /** The new owner has taken a room, or refused it. */
   taken(room: string, epoch: string, term: number): void {
     const out = this.#outgoing.get(room);
-    if (!out || out.frame.epoch !== epoch || out.frame.term !== term) return;
-    this.#outgoing.delete(room);
-    for (const link of out.tell) this.#confirm(out.frame, link);
+    if (out?.frame.epoch === epoch && out.frame.term === term) this.#forget(out);
   }
 
   /** A view or the links have changed: sends on what waited, and what is not for us after all. */

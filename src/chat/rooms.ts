@@ -328,6 +328,7 @@ export class Rooms<Types extends ClusterTypes> {
   /** The view has changed: lets go of what is not ours, and says to every other ChatServer what it will get. */
   viewChanged(): void {
     const { view } = this.#host.placement();
+    this.handoffs.abandon(view);
     this.settlement.restart(view);
     for (const room of [...this.#rooms.values()]) {
       if (this.#owns(room.name)) continue;

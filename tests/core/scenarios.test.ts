@@ -302,6 +302,15 @@ describe("a move by plan", () => {
     expect(rooms.flatMap((room) => moves(ada, room)).filter((lost) => lost)).toEqual([]);
   });
 
+  test("ends only when every proxy knows of it: until then one may still send there", async () => {
+    const stage = await Stage.set();
+    stage.cluster.registry.delay = (id) => id === "p1" ? 500 : 0;
+    const since = stage.now;
+    await stage.cluster.finish(stage.chats[0]!.server.stop());
+    expect(stage.now - since).toBeGreaterThanOrEqual(500);
+    expect(stage.now - since).toBeLessThan(1000);
+  });
+
   test("of the last server does not hang", async () => {
     const stage = await Stage.set(1);
     const room = stage.room(stage.chats[0]!);
