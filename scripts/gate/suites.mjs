@@ -53,7 +53,11 @@ export const suites = [
   check("doc", "deno doc --lint", () => ["deno", "doc", "--lint", ...publicEntries()]),
   tests("unit", "beside what they test", { seconds: 180 }, "src", "transports", "scripts", "tests/support"),
   tests("architecture", "who may import whom, name a runtime, read time", { seconds: 60 }),
-  tests("core", "whole clusters in virtual time, by random schedules", { seconds: 180, testSeconds: 60 }),
+  tests("core", "whole clusters in virtual time, move by move", { seconds: 120, testSeconds: 60 }),
+  tests("simulator", "whole clusters in virtual time, by random schedules", {
+    seconds: 180,
+    testSeconds: 60,
+  }),
   tests("placement", "who owns a room, the same on every runtime", { seconds: 120 }),
   tests("membership", "the bridge and its members as processes", { seconds: 180, testSeconds: 60 }),
   tests("transports", "one contract over every transport", { seconds: 180, testSeconds: 60 }),

@@ -8,8 +8,8 @@ import type { ChatServer } from "../../src/chat/chat_server.ts";
 import { delay } from "../../src/lib/clock.ts";
 import { createPlacement, placementKey } from "../../src/membership/placement.ts";
 import type { ProcessClock } from "../support/virtual_clock.ts";
-import type { Client, Note } from "./client.ts";
-import { type Chat, Cluster, type Proxy } from "./cluster.ts";
+import type { Client, Note } from "../simulator/client.ts";
+import { type Chat, Cluster, type Proxy } from "../simulator/cluster.ts";
 
 const TIMES = { latency: 2, skew: 0, detection: 5 };
 
