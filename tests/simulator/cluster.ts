@@ -1,89 +1,101 @@
 /**
- * A cluster in one process, on a network in memory and in virtual time, whose parts can be killed, cut off and expelled.
+ * A cluster in one process, on a network in memory and in virtual time, whose parts can be killed, cut off, frozen,
+ * misinformed and expelled.
  *
  * @module
  */
 import { ChatServer } from "../../src/chat/chat_server.ts";
 import type { ChatLimits } from "../../src/chat/options.ts";
-import type { Transport } from "../../src/lib/transport.ts";
+import { serveHttp } from "../../src/http/serve_http.ts";
+import { mqtt } from "../../src/protocols/mqtt.ts";
+import type { ProxyLimits } from "../../src/proxy/options.ts";
 import { ProxyServer } from "../../src/proxy/proxy_server.ts";
 import { type MemoryTransport, memoryTransport } from "../../transports/memory.ts";
-import { type SkewedMembership, SkewedRegistry } from "../support/skewed_membership.ts";
+import { Gossip } from "../support/gossip_membership.ts";
+import { SkewedRegistry } from "../support/skewed_membership.ts";
 import { ProcessClock, Random, VirtualClock } from "../support/virtual_clock.ts";
-import { Client } from "./client.ts";
+import type { Client } from "./client.ts";
+import { type Chat, type Process, ProcessSockets, type Proxy } from "./process.ts";
+import type { World } from "./schedule.ts";
 
-/** One process. */
-interface Process {
-  readonly id: string;
-  readonly clock: ProcessClock;
-  readonly membership: SkewedMembership;
-  /** Closes its listening sockets, as the death of a process does. */
-  readonly unlisten: () => void;
-  /** Whether it is to serve until the end. */
-  running: boolean;
-}
-
-/** A ChatServer in its process. */
-export interface Chat extends Process {
-  readonly server: ChatServer;
-}
-
-/** A proxy in its process. */
-export interface Proxy extends Process {
-  readonly server: ProxyServer;
-}
+export type { Chat, Process, Proxy } from "./process.ts";
 
 /** Milliseconds after which a process that stands still is struck off the list. */
 const STRIKE_MS = 3000;
+/** Milliseconds after its last renewal at which a lease is in doubt. */
+const DOUBT_MS = 2000;
+/** Turns of the event loop after which a run counts as one that never ends. */
+const TURNS = 400_000;
+const LATE = 5;
 
-/** Milliseconds that things take. */
-export interface Times {
-  /** A parcel takes 0 up to this on the network. */
-  readonly latency: number;
-  /** A view takes 0 up to this to a process. */
-  readonly skew: number;
-  /** The death of a process takes 0 up to this to be noticed. */
-  readonly detection: number;
-}
+/** Port on which proxies take MQTT. */
+export const MQTT_PORT = 1883;
+/** Port on which proxies take WebSockets. */
+export const HTTP_PORT = 8080;
 
 /** Everything. */
 export class Cluster {
   readonly clock: VirtualClock;
-  readonly random: Random;
-  readonly registry: SkewedRegistry;
+  readonly registry: SkewedRegistry | Gossip;
   readonly chats: Chat[] = [];
   readonly proxies: Proxy[] = [];
   readonly clients: Client[] = [];
   /** What was done and what happened, with times, for reports. */
   readonly log: string[] = [];
+  /** What was seen on the way that must not be. */
+  readonly faults: string[] = [];
   /** Limits of all ChatServers to come. */
   chatLimits: Partial<ChatLimits> = {};
-  readonly #times: Times;
-  readonly #network: MemoryTransport;
-  /** Pairs of hosts between which nothing arrives. */
-  readonly #cut = new Set<string>();
+  readonly network: MemoryTransport;
+  readonly #seed: number;
+  readonly #world: World;
+  readonly #proxyLimits: Partial<ProxyLimits>;
+  /** How long things take between two hosts, drawn for each pair by itself. */
+  readonly #delays: Map<string, Random> = new Map();
+  /** Directions, `from>to`, in which nothing arrives, and how often each is cut. */
+  readonly #cuts: Map<string, number> = new Map();
   /** Hosts that neither send nor read. */
-  readonly #frozen = new Set<string>();
+  readonly #frozen: Set<string> = new Set();
+  #lives = 0;
 
-  constructor(seed: number, times: Times) {
-    this.clock = new VirtualClock(seed);
-    this.random = new Random(seed ^ 0x5bd1e995);
-    this.#times = times;
-    this.registry = new SkewedRegistry(this.clock);
-    this.registry.delay = () => this.random.below(times.skew + 1);
-    this.#network = memoryTransport({
+  constructor(seed: number, world: World) {
+    this.#seed = seed;
+    this.#world = world;
+    this.clock = new VirtualClock(seed, TURNS);
+    this.registry = world.membership === "gossip" ? new Gossip(this.clock) : new SkewedRegistry(this.clock);
+    this.registry.delay = (id) => this.#random(`view ${id}`).below(world.skew + 1);
+    const { queue } = world;
+    this.#proxyLimits = queue ? { maxQueuedBytes: queue.maxQueuedBytes } : {};
+    if (world.idleMs !== undefined) this.chatLimits = { idleMs: world.idleMs };
+    this.network = memoryTransport({
       clock: this.clock,
-      delay: ({ from, to }) => this.#passes(from, to) ? this.#latency() : Infinity,
+      split: world.split ?? false,
+      ...(queue ? { capacity: queue.capacity } : {}),
+      delay: ({ from, to }) => this.#passes(from, to) ? this.#latency(`${from}>${to}`) : Infinity,
     });
   }
 
-  #passes(from: string, to: string): boolean {
-    return !this.#cut.has(pair(from, to)) && !this.#frozen.has(from) && !this.#frozen.has(to);
+  /** Whether little may be queued to a client. */
+  get narrow(): boolean {
+    return this.#world.queue !== undefined;
   }
 
-  #latency(): number {
-    const { latency } = this.#times;
-    return this.random.chance(0.02) ? latency * 5 : this.random.below(latency + 1);
+  /** Numbers for one purpose: what is drawn for others does not change them. */
+  #random(purpose: string): Random {
+    let random = this.#delays.get(purpose);
+    if (!random) this.#delays.set(purpose, random = new Random(this.#seed ^ hash(purpose)));
+    return random;
+  }
+
+  #passes(from: string, to: string): boolean {
+    return !this.#cuts.has(`${from}>${to}`) && !this.#frozen.has(from) && !this.#frozen.has(to);
+  }
+
+  #latency(way: string): number {
+    const { latency } = this.#world;
+    if (latency === 0) return 0;
+    const random = this.#random(way);
+    return random.chance(0.02) ? latency * LATE : random.below(latency + 1);
   }
 
   /** Notes something for the report. */
@@ -91,54 +103,55 @@ export class Cluster {
     this.log.push(`${String(this.clock.now()).padStart(6)} ${text}`);
   }
 
-  #process(id: string): Process & { transport: Transport } {
-    const clock = new ProcessClock(this.clock);
-    const host = this.#network.at(id);
-    const sockets: { close(): Promise<void> }[] = [];
-    const transport: Transport = {
-      name: host.name,
-      connect: (...args) => host.connect(...args),
-      serve: (...args) => host.serve(...args),
-      createContext: () => host.createContext(),
-      listen: async (...args) => {
-        const socket = await host.listen(...args);
-        sockets.push(socket);
-        return socket;
-      },
+  #process(id: string): Process {
+    const clock = new ProcessClock(this.clock, this.#random(`life ${++this.#lives}`));
+    const sockets = new ProcessSockets(this.network.at(id), clock);
+    return { id, clock, sockets, membership: this.registry.process(id, clock), running: true, frozen: false };
+  }
+
+  #logger(id: string, details: readonly string[]): (level: string, event: string, fields?: object) => void {
+    return (level, event, fields) => {
+      if (level !== "debug" || details.includes(event)) {
+        this.note(`  ${id} ${event} ${JSON.stringify(fields ?? {})}`);
+      }
     };
-    const unlisten = (): void => {
-      for (const socket of sockets) void socket.close();
-    };
-    return { id, clock, membership: this.registry.process(id, clock), unlisten, running: true, transport };
   }
 
   /** Makes a ChatServer, to be started; `program` adds its listeners. */
   chat(id: string, program: (chat: ChatServer, clock: ProcessClock) => void): Chat {
-    const { transport, ...process } = this.#process(id);
-    const { clock, membership } = process;
-    const log = (level: string, event: string, fields?: object): void => {
-      if (level !== "debug" || event === "room_open" || event === "room_close") {
-        this.note(`  ${id} ${event} ${JSON.stringify(fields ?? {})}`);
-      }
-    };
-    const server = new ChatServer({ id, transport, membership, clock, log, limits: this.chatLimits });
+    const process = this.#process(id);
+    const { clock, membership, sockets } = process;
+    const log = this.#logger(id, ["room_open", "room_close"]);
+    const server = new ChatServer({ id, transport: sockets, membership, clock, log, limits: this.chatLimits });
     program(server, clock);
     const chat = { ...process, server };
     this.chats.push(chat);
     return chat;
   }
 
-  /** Makes a proxy, to be started. */
+  /** Makes a proxy, to be started by {@linkcode startProxy}. */
   proxy(id: string): Proxy {
-    const { transport, ...process } = this.#process(id);
-    const { clock, membership } = process;
-    const log = (level: string, event: string, fields?: object): void => {
-      if (level !== "debug") this.note(`  ${id} ${event} ${JSON.stringify(fields ?? {})}`);
-    };
-    const server = new ProxyServer({ id, transport, membership, clock, log, address: `${id}:1` });
+    const process = this.#process(id);
+    const { clock, membership, sockets } = process;
+    const server = new ProxyServer({
+      id,
+      transport: sockets,
+      membership,
+      clock,
+      log: this.#logger(id, []),
+      address: `${id}:1`,
+      limits: this.#proxyLimits,
+      listen: [{ port: MQTT_PORT, host: id, protocol: mqtt() }],
+    });
     const proxy = { ...process, server };
     this.proxies.push(proxy);
     return proxy;
+  }
+
+  /** Starts a proxy, with its HTTP. */
+  async startProxy({ id, server }: Proxy): Promise<void> {
+    await serveHttp(server, { port: HTTP_PORT, host: id, page: false });
+    await server.start();
   }
 
   /** Lets time pass until a promise has settled. */
@@ -149,29 +162,36 @@ export class Cluster {
     return await promise;
   }
 
-  /** Connects a user to a proxy. */
-  client(user: string, proxy: Proxy, acknowledged = false): Client {
-    const client = new Client(user, this, proxy, acknowledged);
-    this.clients.push(client);
-    return client;
+  /** The present life of a process. */
+  find(id: string): Chat | Proxy | undefined {
+    return this.chats.findLast((chat) => chat.id === id) ?? this.proxies.findLast((proxy) => proxy.id === id);
   }
 
   /** Kills a process: its connections break, nothing of it runs any more, and the list notices after a while. */
   kill(process: Process): void {
+    const { incarnation } = process.membership.lease ?? {};
     process.running = false;
     process.clock.alive = false;
-    process.unlisten();
-    this.#network.break((from) => from === process.id);
-    this.clock.after(this.random.below(this.#times.detection + 1), () => this.registry.withdraw(process.id));
+    process.sockets.close();
+    this.network.break((from) => from === process.id);
+    const noticed = this.#random("deaths").below(this.#world.detection + 1);
+    this.clock.after(noticed, () => this.registry.withdraw(process.id, incarnation));
   }
 
-  /** Breaks the connections between two processes; nothing arrives between them for so long. */
-  cut(a: string, b: string, ms: number): void {
-    this.#cut.add(pair(a, b));
-    this.#network.break((from, to) => pair(from, to) === pair(a, b));
+  /** Nothing arrives between two processes, or in one direction, for so long; with `broken` connections end at once. */
+  cut(a: string, b: string, ways: "both" | "there", broken: boolean, ms: number): void {
+    const directions = ways === "both" ? [`${a}>${b}`, `${b}>${a}`] : [`${a}>${b}`];
+    for (const way of directions) this.#cuts.set(way, (this.#cuts.get(way) ?? 0) + 1);
+    if (broken) {
+      this.network.break((from, to) => (from === a && to === b) || (from === b && to === a));
+    }
     this.clock.after(ms, () => {
-      this.#cut.delete(pair(a, b));
-      this.#network.retry();
+      for (const way of directions) {
+        const left = this.#cuts.get(way) as number - 1;
+        if (left > 0) this.#cuts.set(way, left);
+        else this.#cuts.delete(way);
+      }
+      this.network.retry();
     });
   }
 
@@ -187,14 +207,19 @@ export class Cluster {
 
   /** A process stands still for a while; where that is long it loses its lease, and comes back when it wakes. */
   freeze(process: Process, ms: number): void {
-    const struck = ms >= STRIKE_MS;
     process.clock.freeze();
+    process.frozen = true;
     this.#frozen.add(process.id);
-    if (struck) this.expel(process, STRIKE_MS, ms - STRIKE_MS);
+    if (ms >= STRIKE_MS) this.expel(process, STRIKE_MS, ms - STRIKE_MS);
+    else if (ms >= DOUBT_MS && process.membership.lease) {
+      // When it wakes it must hear from its list first.
+      process.membership.lease.doubtUntil = this.clock.now() + ms + 1 + this.#random("deaths").below(20);
+    }
     this.clock.after(ms, () => {
       this.#frozen.delete(process.id);
+      process.frozen = false;
       process.clock.thaw();
-      this.#network.retry();
+      this.network.retry();
     });
   }
 
@@ -204,6 +229,9 @@ export class Cluster {
   }
 }
 
-function pair(a: string, b: string): string {
-  return a < b ? `${a} ${b}` : `${b} ${a}`;
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
 }
