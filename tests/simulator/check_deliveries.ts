@@ -7,6 +7,10 @@ import { notes } from "./checks.ts";
 import type { Client, Publication, Stay } from "./client.ts";
 import type { Model } from "./model.ts";
 
+/** The slowest parcel takes so many times the latency of its world. */
+const SLOWEST = 5;
+/** Milliseconds that a proxy takes to write what it has taken, at most. */
+const TURN_MS = 20;
 /** Milliseconds of different views that a proxy which stops waits out. */
 const PATIENT_SKEW_MS = 300;
 
@@ -96,11 +100,16 @@ function expectAt(expectation: Expectation, faults: string[]): void {
   }
 }
 
-/** Whether its proxy could still give it anything. */
-function reachable({ until, receiver }: Expectation): boolean {
+/** Whether it was still there to take what its proxy had taken for it. */
+function reachable({ model, until, receiver }: Expectation): boolean {
   if (receiver.stalled || (until === Infinity && !receiver.live)) return false;
+  if (until === Infinity) return true;
   const { endedAt = Infinity } = receiver.proxy.sockets.witnesses.get(receiver.user) ?? {};
-  return endedAt > until || until === Infinity;
+  let end = Math.min(endedAt, receiver.endedAt ?? Infinity);
+  const stall = receiver.stalls.at(-1);
+  // What it had not read when it ended it never read.
+  if (end < Infinity && stall && (stall.to ?? Infinity) >= end) end = stall.from;
+  return until + SLOWEST * model.schedule.world.latency + TURN_MS < end;
 }
 
 /** Whether it may have been left out because the receiver read too slowly. */

@@ -36,6 +36,19 @@ export function rest(cluster: Cluster, rooms: readonly string[], faults: string[
   }
 }
 
+/** Whether everyone is where it should be, and all agree on who is there. */
+export function atRest(cluster: Cluster, rooms: readonly string[]): boolean {
+  const all = [...cluster.serving(cluster.chats), ...cluster.serving(cluster.proxies)];
+  const digests = new Set(all.map((process) => process.membership.view.digest));
+  if (digests.size > 1 || all.some((process) => process.frozen || !process.membership.lease?.held())) return false;
+  const waiting = cluster.clients.some((client) =>
+    client.live && client.stays.some(({ from, to }) => from === undefined && to === undefined)
+  );
+  const faults: string[] = [];
+  if (!waiting) rest(cluster, rooms, faults);
+  return !waiting && faults.length === 0;
+}
+
 interface Probe {
   readonly room: string;
   readonly sender: Client;

@@ -175,9 +175,8 @@ function told(model: Model, client: Client, faults: string[]): void {
   for (const { failure, note } of client.published) {
     if (failure && failure !== "gone") faults.push(`${note.stream} ${note.k} failed: ${failure}`);
   }
-  for (const { refusal, room, askedAt, to } of client.stays) {
-    // Who leaves before it was let in is told so.
-    if (refusal && refusal !== "gone" && (to === undefined || client.live)) {
+  for (const { refusal, room, askedAt } of client.stays) {
+    if (refusal && client.live) {
       faults.push(`${askedAt} ${client.user} was refused ${room}: ${refusal}`);
     }
   }

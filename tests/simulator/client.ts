@@ -196,10 +196,11 @@ export abstract class Client {
 
   /** It was let in, or not. */
   protected answered(stay: Stay, refusal: Stay["refusal"]): void {
-    if (this.endedAt !== undefined) return;
+    // Who leaves before it was let in is told that it was not.
+    if (this.endedAt !== undefined || (refusal && stay.to !== undefined)) return;
     if (refusal) {
       stay.refusal = refusal;
-      stay.to ??= this.now;
+      stay.to = this.now;
     } else stay.from = this.now;
   }
 

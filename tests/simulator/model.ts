@@ -4,6 +4,7 @@
  * @module
  */
 import { Application } from "./application.ts";
+import { atRest } from "./check_rest.ts";
 import { check } from "./checks.ts";
 import type { Client } from "./client.ts";
 import { ModelClient } from "./client_model.ts";
@@ -22,6 +23,11 @@ const DRAIN_MS = 15_000;
 const APART_MS = 2000;
 /** Milliseconds in which all acknowledgements have come. */
 const ANSWERED_MS = 13_000;
+/** Milliseconds between two looks whether all is at rest. */
+const STEP_MS = 250;
+/** Milliseconds after which a run that is at rest is over; one of so many goes on as long as any. */
+const SHORT_MS = 3000;
+const PATIENT = 8;
 /** Milliseconds in which the first processes are there. */
 const START_MS = 60_000;
 
@@ -202,7 +208,12 @@ export class Model {
     this.#watch.look();
     const gossip = this.schedule.world.membership === "gossip" ? 2000 : 0;
     const calm = this.lossless ? 2000 + 3 * skew : kind === "kill" ? 7000 + gossip : 16_000;
-    await cluster.clock.run(calm);
-    this.#watch.look();
+    const enough = cluster.clock.now() + (this.schedule.seed % PATIENT === 0 ? calm : Math.min(calm, SHORT_MS));
+    const end = cluster.clock.now() + calm;
+    while (cluster.clock.now() < end) {
+      await cluster.clock.run(STEP_MS);
+      this.#watch.look();
+      if (cluster.clock.now() >= enough && atRest(cluster, this.rooms)) return;
+    }
   }
 }
