@@ -80,11 +80,11 @@ export class Gossip {
     });
   }
 
-  /** The death of a process, or of one life of it, was noticed. */
-  withdraw(id: string, incarnation?: string): void {
+  /** The death of a process, or of one life of it, was noticed; or it says itself that it is gone. */
+  withdraw(id: string, incarnation?: string, from = ""): void {
     const { member } = this.#last.get(id) ?? {};
     if (!member || (incarnation !== undefined && member.incarnation !== incarnation)) return;
-    this.say("", id, undefined, this.#slots);
+    this.say(from, id, undefined, this.#slots);
   }
 
   /** A new name for a life. */
@@ -153,7 +153,7 @@ class Hearer implements ListKeeper {
   #defend(members: ReadonlyMap<string, Member>): void {
     const own = this.#heard.get(this.id)?.member;
     const { lease } = this.membership;
-    if (!own || !lease || own.incarnation !== lease.incarnation || own.slot === undefined) return;
+    if (!own || lease?.lost || own.incarnation !== lease?.incarnation || own.slot === undefined) return;
     if (members.get(this.id)?.slot !== undefined) return;
     if (own.state === "draining") return this.#say({ ...own, slot: this.#free(members) });
     // Not from inside of what is being heard.
@@ -186,8 +186,9 @@ class Hearer implements ListKeeper {
     const member: Member = { id, role, address, incarnation, slot, state: "joining" };
     const claim = ++this.#claims;
     this.clock.after(CLAIM_MS, () => {
-      if (claim === this.#claims && this.#own(incarnation, "joining")?.slot === slot) {
-        const { lease } = this.membership;
+      const { lease } = this.membership;
+      const entering = lease?.incarnation !== incarnation || !lease.lost;
+      if (claim === this.#claims && entering && this.#own(incarnation, "joining")?.slot === slot) {
         if (lease?.incarnation === incarnation) lease.slot = slot;
         this.#say({ ...member, state: "alive" });
       }
@@ -214,7 +215,7 @@ class Hearer implements ListKeeper {
 
   withdraw(id: string, incarnation: string): void {
     this.#claims++;
-    this.#gossip.withdraw(id, incarnation);
+    this.#gossip.withdraw(id, incarnation, this.id);
   }
 
   rejoinDelay(): number {
