@@ -37,7 +37,9 @@ function arrived(client: Client): Set<string> {
 function counts(model: Model, sender: Client, publication: Publication): boolean {
   const { acknowledged, doneAt, failure, room, at } = publication;
   if (acknowledged) return doneAt !== undefined && failure === undefined;
-  if (model.lossless) return sender.options.speaks === "model" ? patient(model, sender) : carried(model, sender);
+  if (model.lossless) {
+    return sender.options.speaks === "model" ? patient(model, sender) : carried(model, sender);
+  }
   // Its sender is the one to be told, so it must be in the room and stay there.
   return sender.live && sender.stays.some((stay) => stay.room === room && inside(stay, at, Infinity));
 }
@@ -106,6 +108,8 @@ function reachable({ model, until, receiver }: Expectation): boolean {
   if (until === Infinity) return true;
   const { endedAt = Infinity } = receiver.proxy.sockets.witnesses.get(receiver.user) ?? {};
   let end = Math.min(endedAt, receiver.endedAt ?? Infinity);
+  // What waited for its acknowledgements when it ended waited in vain.
+  if (end < Infinity && receiver.options.receiveMaximum !== undefined) return false;
   const stall = receiver.stalls.at(-1);
   // What it had not read when it ended it never read.
   if (end < Infinity && stall && (stall.to ?? Infinity) >= end) end = stall.from;

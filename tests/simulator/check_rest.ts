@@ -17,11 +17,9 @@ export function rest(cluster: Cluster, rooms: readonly string[], faults: string[
   const chats = cluster.serving(cluster.chats);
   for (const room of rooms) {
     const open = chats.filter((chat) => chat.server.rooms.includes(room));
-    const expected = cluster.clients.filter((client) => client.live && client.stay(room))
-      .map((client) => client.login).sort();
     if (open.length > 1) faults.push(`${room} is open at ${open.map((chat) => chat.id).join(", ")}`);
-    const users = open.flatMap((chat) => chat.server.room(room)?.users ?? []).map((user) => user.userId).sort();
-    if (users.join() !== expected.join()) faults.push(`${room} has ${users}, not ${expected}`);
+    const users = open.flatMap((chat) => chat.server.room(room)?.users ?? []).map((user) => user.userId);
+    members(cluster, room, users, faults);
   }
   for (const { id, server } of cluster.serving(cluster.proxies)) {
     const gauge = (wanted: string): number | undefined =>
@@ -36,11 +34,27 @@ export function rest(cluster: Cluster, rooms: readonly string[], faults: string[
   }
 }
 
+function members(cluster: Cluster, room: string, users: readonly string[], faults: string[]): void {
+  const inside = cluster.clients.filter((client) => client.live && client.stay(room));
+  // Who reads nothing does not know whether it was let in.
+  const unsure = new Set(
+    inside.filter((client) => client.stalled && client.stay(room)?.from === undefined).map(({ login }) =>
+      login
+    ),
+  );
+  const sure = (logins: readonly string[]): string =>
+    logins.filter((login) => !unsure.has(login)).sort().join();
+  const expected = sure(inside.map(({ login }) => login));
+  if (sure(users) !== expected) faults.push(`${room} has ${sure(users)}, not ${expected}`);
+}
+
 /** Whether everyone is where it should be, and all agree on who is there. */
 export function atRest(cluster: Cluster, rooms: readonly string[]): boolean {
   const all = [...cluster.serving(cluster.chats), ...cluster.serving(cluster.proxies)];
   const digests = new Set(all.map((process) => process.membership.view.digest));
-  if (digests.size > 1 || all.some((process) => process.frozen || !process.membership.lease?.held())) return false;
+  if (digests.size > 1 || all.some((process) => process.frozen || !process.membership.lease?.held())) {
+    return false;
+  }
   const waiting = cluster.clients.some((client) =>
     client.live && client.stays.some(({ from, to }) => from === undefined && to === undefined)
   );

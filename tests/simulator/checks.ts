@@ -9,8 +9,6 @@ import type { Client, Note } from "./client.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Model } from "./model.ts";
 
-/** Milliseconds within which every acknowledged message is acknowledged or has failed. */
-const ANSWER_MS = 12_500;
 /** Bytes of answers and of one more delivery that may come on top of what a slow client may have queued. */
 const SLACK_BYTES = 2048;
 
@@ -125,7 +123,9 @@ function oneOrder(model: Model, faults: string[]): void {
   const plain = model.cluster.clients.filter((client) => client.options.receiveMaximum === undefined);
   for (const room of model.rooms) {
     const positions = plain.map((client) => {
-      const got = notes(client).filter((one) => one.room === room).map(({ note }) => `${note.stream} ${note.k}`);
+      const got = notes(client).filter((one) => one.room === room).map(({ note }) =>
+        `${note.stream} ${note.k}`
+      );
       return new Map(got.map((key, i) => [key, i]));
     });
     for (const [i, first] of positions.entries()) {
@@ -133,7 +133,9 @@ function oneOrder(model: Model, faults: string[]): void {
         let last = -1;
         for (const key of first.keys()) {
           const at = second.get(key) ?? last;
-          if (at < last) faults.push(`${plain[i]?.user} got ${key} in ${room} later than ${plain[j]?.user} did`);
+          if (at < last) {
+            faults.push(`${plain[i]?.user} got ${key} in ${room} later than ${plain[j]?.user} did`);
+          }
           last = at;
         }
       }
@@ -157,7 +159,7 @@ function answers(model: Model, client: Client, faults: string[]): void {
   for (const { acknowledged, at, doneAt, note } of client.published) {
     if (!acknowledged || (silent && doneAt === undefined)) continue;
     if (doneAt === undefined) faults.push(`${note.stream} ${note.k} of ${at} was never acknowledged`);
-    else if (doneAt - at > ANSWER_MS + stalled) {
+    else if (doneAt - at > model.answerMs + stalled) {
       faults.push(`${note.stream} ${note.k} of ${at} was acknowledged at ${doneAt}`);
     }
   }

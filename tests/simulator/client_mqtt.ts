@@ -101,7 +101,9 @@ export class MqttClient extends WireClient {
   protected override askJoin(stay: Stay): void {
     const id = ++this.#id;
     this.#joining.set(id, stay);
-    this.connection?.send(subscribe(id, { [stay.room]: this.options.acknowledged ? 1 : 0 }, {}, this.#version));
+    this.connection?.send(
+      subscribe(id, { [stay.room]: this.options.acknowledged ? 1 : 0 }, {}, this.#version),
+    );
   }
 
   protected override askLeave(room: string): void {

@@ -15,7 +15,9 @@ export abstract class WireClient extends Client {
   /** Connects; one that fails is over. */
   protected dial(address: Address, protocols: readonly string[]): void {
     const host = this.cluster.network.at(this.user);
-    host.connect(address, (connection) => this.#connected(connection), { protocols }).catch(() => this.ended());
+    host.connect(address, (connection) => this.#connected(connection), { protocols }).catch(() =>
+      this.ended()
+    );
   }
 
   #connected(connection: Connection): ConnectionHandler {

@@ -100,7 +100,7 @@ export class Cluster {
 
   /** Notes something for the report. */
   note(text: string): void {
-    this.log.push(`${String(this.clock.now()).padStart(6)} ${text}`);
+    this.log.push(`${this.clock.now().toFixed(0).padStart(6)} ${text}`);
   }
 
   #process(id: string): Process {
@@ -122,7 +122,14 @@ export class Cluster {
     const process = this.#process(id);
     const { clock, membership, sockets } = process;
     const log = this.#logger(id, ["room_open", "room_close"]);
-    const server = new ChatServer({ id, transport: sockets, membership, clock, log, limits: this.chatLimits });
+    const server = new ChatServer({
+      id,
+      transport: sockets,
+      membership,
+      clock,
+      log,
+      limits: this.chatLimits,
+    });
     program(server, clock);
     const chat = { ...process, server };
     this.chats.push(chat);

@@ -6,7 +6,15 @@
 import type { Random } from "../support/virtual_clock.ts";
 import type { Speech, UserAct, World } from "./schedule.ts";
 
-const SPEECHES: readonly Speech[] = ["model", "model", "mqtt4", "mqtt5", "mqtt5-ws", "websocket", "websocket"];
+const SPEECHES: readonly Speech[] = [
+  "model",
+  "model",
+  "mqtt4",
+  "mqtt5",
+  "mqtt5-ws",
+  "websocket",
+  "websocket",
+];
 /** Fewer than this many users are too few to talk. */
 const FEW = 3;
 

@@ -122,7 +122,9 @@ export function isChat(id: string): boolean {
 export function describe(act: Act): string {
   const { do: what, ...rest } = act;
   const words = Object.entries(rest).filter(([key]) => key !== "at").map(([key, value]) => {
-    if (key === "client" || key === "id" || key === "a" || key === "b" || key === "room") return String(value);
+    if (key === "client" || key === "id" || key === "a" || key === "b" || key === "room") {
+      return String(value);
+    }
     return value === true ? key : `${key}=${value}`;
   });
   return [what, ...words].join(" ");

@@ -29,7 +29,10 @@ export async function failureOf(schedule: Schedule): Promise<string | undefined>
 /** A failure without its names, numbers and times: a smaller schedule need not fail in the very same words. */
 export function failureKind(failure: string): string {
   const [first = ""] = failure.split("\n");
-  return first.replace(/^\d[\d.]* /, "").replace(/[>/]/g, " ").replace(/\b[a-z]*\d[\w.]*/g, "#").replace(/( #)+/g, " #");
+  return first.replace(/^\d[\d.]* /, "").replace(/[>/]/g, " ").replace(/\b[a-z]*\d[\w.]*/g, "#").replace(
+    /( #)+/g,
+    " #",
+  );
 }
 
 /**
@@ -134,5 +137,8 @@ export function scheduleText(schedule: Schedule): string {
 }
 
 function literal(value: unknown): string {
-  return JSON.stringify(value).replace(/"([a-zA-Z]+)":/g, " $1: ").replace(/,(?=[ "])/g, ", ").replace(/}/g, " }");
+  return JSON.stringify(value).replace(/"([a-zA-Z]+)":/g, " $1: ").replace(/,(?=[ "])/g, ", ").replace(
+    /}/g,
+    " }",
+  );
 }

@@ -109,9 +109,15 @@ function parse(args: readonly string[]): Values {
   }
 }
 
-function oneOf<T extends string>(name: string, text: string | undefined, choices: readonly T[]): T | undefined {
+function oneOf<T extends string>(
+  name: string,
+  text: string | undefined,
+  choices: readonly T[],
+): T | undefined {
   if (text === undefined) return undefined;
   const choice = choices.find((one) => one === text);
   if (choice !== undefined) return choice;
-  throw new UsageError(`--${name} is "${text}": give ${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`);
+  throw new UsageError(
+    `--${name} is "${text}": give ${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`,
+  );
 }

@@ -17,13 +17,17 @@ export class Watch {
   look(): void {
     const accepting = this.#cluster.chats.filter((chat) => accepts(chat));
     const [first] = accepting;
-    if (!first || accepting.some((chat) => chat.membership.view.digest !== first.membership.view.digest)) return;
+    if (!first || accepting.some((chat) => chat.membership.view.digest !== first.membership.view.digest)) {
+      return;
+    }
     const owners = new Map<string, string>();
     for (const { id, server } of accepting) {
       for (const room of server.rooms) {
         const other = owners.get(room);
         if (other) {
-          this.#cluster.faults.push(`${this.#cluster.clock.now()} ${room} is open at ${other} and ${id}, whose views agree`);
+          this.#cluster.faults.push(
+            `${this.#cluster.clock.now()} ${room} is open at ${other} and ${id}, whose views agree`,
+          );
         }
         owners.set(room, id);
       }
