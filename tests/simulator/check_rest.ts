@@ -75,8 +75,7 @@ export async function probe(cluster: Cluster, rooms: readonly string[], faults: 
   for (const room of rooms) {
     for (const sender of cluster.clients) {
       if (!isIn(sender, room)) continue;
-      const publication = sender.publish(room, true);
-      if (publication) probes.push({ room, sender, publication });
+      probes.push({ room, sender, publication: sender.publish(room, true) });
       if (cluster.narrow) await cluster.clock.run(PACE_MS);
     }
   }

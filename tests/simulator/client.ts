@@ -143,20 +143,15 @@ export abstract class Client {
     this.askLeave(room);
   }
 
-  /** Sends a message; `undefined` where it cannot. */
-  publish(room: string, acknowledged: boolean, forward?: string): Publication | undefined {
-    if (!this.ready) return undefined;
+  /** Sends a message. Where it cannot, that has failed at once and is not recorded. */
+  publish(room: string, acknowledged: boolean, forward?: string): Publication {
     const stream = `${this.user}/${room}`;
     const k = (this.#counts.get(stream) ?? 0) + 1;
+    const note = forward === undefined ? { stream, k } : { stream, k, forward };
+    const message = { room, note, at: this.now, acknowledged };
+    if (!this.ready) return { ...message, doneAt: this.now, failure: "gone" };
+    const publication: Publication = { ...message, doneAt: undefined, failure: undefined };
     this.#counts.set(stream, k);
-    const publication: Publication = {
-      room,
-      note: forward === undefined ? { stream, k } : { stream, k, forward },
-      at: this.now,
-      acknowledged,
-      doneAt: undefined,
-      failure: undefined,
-    };
     this.published.push(publication);
     this.send(publication);
     return publication;

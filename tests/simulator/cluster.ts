@@ -186,7 +186,7 @@ export class Cluster {
   }
 
   /** Nothing arrives between two processes, or in one direction, for so long; with `broken` connections end at once. */
-  cut(a: string, b: string, ways: "both" | "there", broken: boolean, ms: number): void {
+  cut(a: string, b: string, ms: number, ways: "both" | "there" = "both", broken = true): void {
     const directions = ways === "both" ? [`${a}>${b}`, `${b}>${a}`] : [`${a}>${b}`];
     for (const way of directions) this.#cuts.set(way, (this.#cuts.get(way) ?? 0) + 1);
     if (broken) {

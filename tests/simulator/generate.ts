@@ -97,7 +97,7 @@ class Generator {
     this.#chats = 3;
     this.#proxies = 2;
     const begin = this.#crowd.begin(this.#serving("p"));
-    const end = begin + 3000 + this.#random.below(4000);
+    const end = begin + 2000 + this.#random.below(3000);
     const troubles = this.#troubles(begin, end);
     for (this.#now = begin; this.#now < end; this.#now += this.#random.below(PACE_MS)) {
       for (let at = troubles[0]; at !== undefined && at <= this.#now; at = troubles[0]) {

@@ -138,8 +138,10 @@ export class Model {
     }
     const process = cluster.find(event.id);
     if (!process?.running || !process.membership.lease || process.frozen) return false;
-    const others = cluster.serving(isChat(event.id) ? cluster.chats : cluster.proxies);
-    return !(event.do === "kill" || event.do === "stop") || others.length > 1;
+    if (event.do !== "kill" && event.do !== "stop") return true;
+    // The last one of its role stays.
+    const others: readonly Process[] = isChat(event.id) ? cluster.chats : cluster.proxies;
+    return cluster.serving(others).length > 1;
   }
 
   #client(name: string): Client | undefined {
@@ -175,7 +177,7 @@ export class Model {
     if (event.do === "cut") {
       const { a, b, ways, broken, ms } = event;
       if (ms >= APART_MS && isChat(a) && isChat(b)) this.chatsApart = true;
-      return cluster.cut(a, b, ways, broken, ms);
+      return cluster.cut(a, b, ms, ways, broken);
     }
     const process = cluster.find(event.id) as Chat | Proxy;
     if (event.do === "stop") this.#stop(process);
