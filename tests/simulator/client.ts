@@ -167,7 +167,7 @@ export abstract class Client {
 
   /** Reads nothing for so long, or never again. */
   stall(ms?: number): void {
-    if (!this.ready || this.stalled) return;
+    if (!this.ready || !this.opened || this.stalled) return;
     const stall: Stall = { from: this.now, to: undefined };
     this.stalls.push(stall);
     this.read(false);

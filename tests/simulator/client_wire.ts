@@ -22,7 +22,8 @@ export abstract class WireClient extends Client {
 
   #connected(connection: Connection): ConnectionHandler {
     this.connection = connection;
-    // It may have gone meanwhile.
+    // It may have gone meanwhile, or its proxy may have, and another life of that one has answered.
+    if (!this.proxy.clock.alive) this.ended();
     if (this.endedAt !== undefined) connection.terminate();
     const { data } = this.begin(connection);
     return { data: (chunk) => this.#read(() => data(chunk)), drain() {}, close: () => this.ended() };
