@@ -11,19 +11,16 @@ import { mqtt } from "../../src/protocols/mqtt.ts";
 import type { ProxyLimits } from "../../src/proxy/options.ts";
 import { ProxyServer } from "../../src/proxy/proxy_server.ts";
 import { type MemoryTransport, memoryTransport } from "../../transports/memory.ts";
-import { Gossip } from "../support/gossip_membership.ts";
-import { SkewedRegistry } from "../support/skewed_membership.ts";
+import type { Gossip } from "../support/gossip_membership.ts";
+import type { SkewedRegistry } from "../support/skewed_membership.ts";
 import { ProcessClock, Random, VirtualClock } from "../support/virtual_clock.ts";
 import type { Client } from "./client.ts";
+import { BRIDGE, BridgeList, type List, ModelList } from "./lists.ts";
 import { type Chat, type Process, ProcessSockets, type Proxy } from "./process.ts";
 import type { World } from "./schedule.ts";
 
 export type { Chat, Process, Proxy } from "./process.ts";
 
-/** Milliseconds after which a process that stands still is struck off the list. */
-const STRIKE_MS = 3000;
-/** Milliseconds after its last renewal at which a lease is in doubt. */
-const DOUBT_MS = 2000;
 /** Turns of the event loop after which a run counts as one that never ends. */
 const TURNS = 400_000;
 const LATE = 5;
@@ -36,7 +33,7 @@ export const HTTP_PORT = 8080;
 /** Everything. */
 export class Cluster {
   readonly clock: VirtualClock;
-  readonly registry: SkewedRegistry | Gossip;
+  readonly list: List;
   readonly chats: Chat[] = [];
   readonly proxies: Proxy[] = [];
   readonly clients: Client[] = [];
@@ -62,8 +59,6 @@ export class Cluster {
     this.#seed = seed;
     this.#world = world;
     this.clock = new VirtualClock(seed, TURNS);
-    this.registry = world.membership === "gossip" ? new Gossip(this.clock) : new SkewedRegistry(this.clock);
-    this.registry.delay = (id) => this.#random(`view ${id}`).below(world.skew + 1);
     const { queue } = world;
     this.#proxyLimits = queue ? { maxQueuedBytes: queue.maxQueuedBytes } : {};
     if (world.idleMs !== undefined) this.chatLimits = { idleMs: world.idleMs };
@@ -73,6 +68,20 @@ export class Cluster {
       ...(queue ? { capacity: queue.capacity } : {}),
       delay: ({ from, to }) => this.#passes(from, to) ? this.#latency(`${from}>${to}`) : Infinity,
     });
+    const random = (purpose: string): Random => this.#random(purpose);
+    this.list = world.membership === "bridge"
+      ? new BridgeList({
+        clock: this.clock,
+        network: this.network,
+        random,
+        cut: (...cut) => this.cut(...cut),
+      })
+      : new ModelList(this.clock, world, random);
+  }
+
+  /** The model of the list. */
+  get registry(): SkewedRegistry | Gossip {
+    return (this.list as ModelList).registry;
   }
 
   /** Whether little may be queued to a client. */
@@ -106,7 +115,14 @@ export class Cluster {
   #process(id: string): Process {
     const clock = new ProcessClock(this.clock, this.#random(`life ${++this.#lives}`));
     const sockets = new ProcessSockets(this.network.at(id), clock);
-    return { id, clock, sockets, membership: this.registry.process(id, clock), running: true, frozen: false };
+    return {
+      id,
+      clock,
+      sockets,
+      membership: this.list.process(id, clock, sockets),
+      running: true,
+      frozen: false,
+    };
   }
 
   #logger(id: string, details: readonly string[]): (level: string, event: string, fields?: object) => void {
@@ -176,13 +192,11 @@ export class Cluster {
 
   /** Kills a process: its connections break, nothing of it runs any more, and the list notices after a while. */
   kill(process: Process): void {
-    const { incarnation } = process.membership.lease ?? {};
     process.running = false;
     process.clock.alive = false;
     process.sockets.close();
     this.network.break((from) => from === process.id);
-    const noticed = this.#random("deaths").below(this.#world.detection + 1);
-    this.clock.after(noticed, () => this.registry.withdraw(process.id, incarnation));
+    this.list.killed(process);
   }
 
   /** Nothing arrives between two processes, or in one direction, for so long; with `broken` connections end at once. */
@@ -204,28 +218,30 @@ export class Cluster {
 
   /** A process loses its lease, is struck off the list soon after, and comes back as a new incarnation. */
   expel(process: Process, strikeMs: number, backMs: number): void {
-    const { incarnation } = process.membership.lease ?? {};
-    process.membership.lose();
-    this.clock.after(strikeMs, () => this.registry.withdraw(process.id, incarnation));
-    this.clock.after(strikeMs + backMs, () => {
-      if (process.running) process.membership.rejoin();
-    });
+    this.list.expel(process, strikeMs, backMs);
   }
 
   /** A process stands still for a while; where that is long it loses its lease, and comes back when it wakes. */
   freeze(process: Process, ms: number): void {
-    process.clock.freeze();
     process.frozen = true;
-    this.#frozen.add(process.id);
-    if (ms >= STRIKE_MS) this.expel(process, STRIKE_MS, ms - STRIKE_MS);
-    else if (ms >= DOUBT_MS && process.membership.lease) {
-      // When it wakes it must hear from its list first.
-      process.membership.lease.doubtUntil = this.clock.now() + ms + 1 + this.#random("deaths").below(20);
-    }
+    this.list.frozen(process, ms);
+    this.#hold(process.id, process.clock, ms, () => process.frozen = false);
+  }
+
+  /** The bridge stands still for a while, or (`dies`) is gone for so long. */
+  disturbBridge(dies: boolean, ms: number): void {
+    if (!(this.list instanceof BridgeList)) return;
+    if (dies) this.list.restart(ms);
+    else if (this.list.clock?.alive) this.#hold(BRIDGE, this.list.clock, ms, () => {});
+  }
+
+  #hold(host: string, clock: ProcessClock, ms: number, thawed: () => void): void {
+    clock.freeze();
+    this.#frozen.add(host);
     this.clock.after(ms, () => {
-      this.#frozen.delete(process.id);
-      process.frozen = false;
-      process.clock.thaw();
+      this.#frozen.delete(host);
+      thawed();
+      clock.thaw();
       this.network.retry();
     });
   }

@@ -17,6 +17,7 @@ const SKEWS: Record<Kind, readonly number[]> = {
   cut: [0, 5, 50, 300],
   expel: [0, 5, 50, 300],
   slots: [5, 50, 300, 1500],
+  bridge: [0],
   mixed: [0, 5, 50, 300, 1000],
 };
 
@@ -82,9 +83,16 @@ class Generator {
       detection: random.pick(loose ? [5, 50, 3000] : [5, 50]),
       ...(random.chance(0.3) ? { idleMs: 100 } : {}),
       ...(random.chance(0.2) ? { split: true } : {}),
-      membership: kind === "slots" || (kind !== "planned" && random.chance(0.3)) ? "gossip" : "list",
+      membership: this.#membership(),
       ...(small ? { queue: { capacity: 256, maxQueuedBytes: 2048 } } : {}),
     };
+  }
+
+  #membership(): World["membership"] {
+    if (this.#kind === "bridge") return "bridge";
+    return this.#kind === "slots" || (this.#kind !== "planned" && this.#random.chance(0.3))
+      ? "gossip"
+      : "list";
   }
 
   #add(act: Act, at: number): void {
@@ -152,6 +160,7 @@ class Generator {
     if (kind === "cut") return this.#cut();
     if (kind === "expel") return random.chance(0.3) ? this.#freeze() : this.#expel();
     if (kind === "slots") return this.#contest();
+    if (kind === "bridge") return this.#troubleWithBridge();
     this.#anything();
   }
 
@@ -257,6 +266,21 @@ class Generator {
     const ms = this.#random.pick([1, 100, 1000, 4000]);
     process.busyUntil = this.#now + ms + 100;
     this.#add({ do: "relapse", id: process.id, back: 1 + this.#random.below(3), ms }, this.#now);
+  }
+
+  #troubleWithBridge(): void {
+    const random = this.#random;
+    const dice = random.next();
+    const ms = random.pick([1, 100, 500, 2500, 4000]);
+    if (dice < 0.3) this.#add({ do: "bridge", dies: true, ms }, this.#now);
+    else if (dice < 0.4) this.#add({ do: "bridge", dies: false, ms }, this.#now);
+    else if (dice < 0.55) this.#killChat();
+    else if (dice < 0.7) this.#freeze();
+    else if (dice < 0.85) this.#expel();
+    else {
+      const process = this.#calm("c", "p");
+      if (process) this.#add({ do: "mute", id: process.id, ms }, this.#now);
+    }
   }
 
   /** Two servers that start side by side and do not hear of each other claim one slot. */

@@ -12,6 +12,7 @@ import { MqttClient } from "./client_mqtt.ts";
 import { WebSocketClient } from "./client_websocket.ts";
 import { type Chat, Cluster, type Process, type Proxy } from "./cluster.ts";
 import { generate } from "./generate.ts";
+import { BridgeList } from "./lists.ts";
 import {
   describe,
   type Event,
@@ -101,6 +102,7 @@ export class Model {
   async run(): Promise<void> {
     const { schedule, cluster } = this;
     const { clock } = cluster;
+    if (cluster.list instanceof BridgeList) await cluster.finish(cluster.list.start());
     await cluster.finish(Promise.all(schedule.processes.map((id) => this.#start(id))), START_MS);
     const begin = clock.now();
     for (const event of schedule.events) {
@@ -136,6 +138,7 @@ export class Model {
     if (event.do === "cut") {
       return [event.a, event.b].every((id) => cluster.find(id)?.clock.alive ?? false);
     }
+    if (event.do === "bridge") return true;
     const process = cluster.find(event.id);
     if (!process?.running || !process.membership.lease || process.frozen) return false;
     if (event.do !== "kill" && event.do !== "stop") return true;
@@ -174,6 +177,7 @@ export class Model {
   #process(event: ProcessAct): void {
     const { cluster } = this;
     if (event.do === "start") return this.#join(event.id);
+    if (event.do === "bridge") return cluster.disturbBridge(event.dies, event.ms);
     if (event.do === "cut") {
       const { a, b, ways, broken, ms } = event;
       if (ms >= APART_MS && isChat(a) && isChat(b)) this.chatsApart = true;
@@ -184,8 +188,8 @@ export class Model {
     else if (event.do === "kill") this.#kill(process);
     else if (event.do === "expel") cluster.expel(process, event.strike, event.back);
     else if (event.do === "freeze") cluster.freeze(process, event.ms);
-    else if (event.do === "mute") cluster.registry.mute(event.id, event.ms);
-    else process.membership.relapse(event.back, event.ms);
+    else if (event.do === "mute") cluster.list.mute(event.id, event.ms);
+    else cluster.list.relapse(process, event.back, event.ms);
   }
 
   #join(id: string): void {

@@ -7,14 +7,14 @@ import type { Connection, ConnectionHandler, ListenSocket, Transport } from "../
 import type { ChatServer } from "../../src/chat/chat_server.ts";
 import type { ProxyServer } from "../../src/proxy/proxy_server.ts";
 import type { MemoryTransport } from "../../transports/memory.ts";
-import type { ModelMembership } from "../support/model_membership.ts";
+import type { ProcessMembership } from "./lists.ts";
 import type { ProcessClock } from "../support/virtual_clock.ts";
 
 /** One process. */
 export interface Process {
   readonly id: string;
   readonly clock: ProcessClock;
-  readonly membership: ModelMembership;
+  readonly membership: ProcessMembership;
   readonly sockets: ProcessSockets;
   /** Whether it is to serve until the end. */
   running: boolean;

@@ -5,10 +5,20 @@
  */
 
 /** What happens to the cluster, beside what its users do. */
-export type Kind = "planned" | "slow" | "kill" | "lag" | "cut" | "expel" | "slots" | "mixed";
+export type Kind = "planned" | "slow" | "kill" | "lag" | "cut" | "expel" | "slots" | "bridge" | "mixed";
 
 /** All kinds, in the order in which seeds take turns. */
-export const KINDS: readonly Kind[] = ["planned", "kill", "lag", "cut", "expel", "slow", "slots", "mixed"];
+export const KINDS: readonly Kind[] = [
+  "planned",
+  "kill",
+  "lag",
+  "cut",
+  "expel",
+  "slow",
+  "slots",
+  "bridge",
+  "mixed",
+];
 
 /** What the application does with a message. */
 export type Program = "relay" | "listener" | "async" | "parts";
@@ -32,8 +42,11 @@ export interface World {
   readonly idleMs?: number;
   /** Whether chunks arrive cut at random places. */
   readonly split?: boolean;
-  /** `list`: all processes see the views of one list. `gossip`: each puts its views together from single changes. */
-  readonly membership: "list" | "gossip";
+  /**
+   * `list`: all processes see the views of one list. `gossip`: each puts its views together from single changes.
+   * `bridge`: a real bridge, over the network.
+   */
+  readonly membership: "list" | "gossip" | "bridge";
   /** Bytes that the network takes for a client, and that a proxy queues to it; absent: the defaults. */
   readonly queue?: { readonly capacity: number; readonly maxQueuedBytes: number };
 }
@@ -92,7 +105,9 @@ export type ProcessAct =
   /** Hears nothing of the list, and the list nothing of it. */
   | { readonly do: "mute"; readonly id: string; readonly ms: number }
   /** Gets a view again that is `back` views older than its own, and its own one again `ms` later. */
-  | { readonly do: "relapse"; readonly id: string; readonly back: number; readonly ms: number };
+  | { readonly do: "relapse"; readonly id: string; readonly back: number; readonly ms: number }
+  /** The bridge stands still, or dies and starts again `ms` later. */
+  | { readonly do: "bridge"; readonly dies: boolean; readonly ms: number };
 
 /** One thing that happens. */
 export type Act = UserAct | ProcessAct;
