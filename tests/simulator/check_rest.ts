@@ -9,6 +9,8 @@ import type { Cluster } from "./cluster.ts";
 
 /** Milliseconds in which a message at rest has been delivered and acknowledged. */
 const PROBE_MS = 1500;
+/** Milliseconds in which a client that takes one delivery at a time has taken all that waited for it. */
+const BACKLOG_MS = 30_000;
 /** Milliseconds between two of them where clients take little at a time. */
 const PACE_MS = 25;
 
@@ -80,11 +82,20 @@ export async function probe(cluster: Cluster, rooms: readonly string[], faults: 
     }
   }
   await cluster.clock.run(PROBE_MS);
+  if (cluster.clients.some((client) => client.live && client.options.receiveMaximum !== undefined)) {
+    await cluster.clock.until(() => probes.every((one) => complete(cluster, one)), BACKLOG_MS);
+  }
   for (const one of probes) answered(cluster, one, faults);
 }
 
 function isIn(client: Client, room: string): boolean {
   return client.live && !client.stalled && client.stay(room)?.from !== undefined;
+}
+
+function complete(cluster: Cluster, one: Probe): boolean {
+  const faults: string[] = [];
+  answered(cluster, one, faults);
+  return faults.length === 0;
 }
 
 function answered(cluster: Cluster, { room, sender, publication }: Probe, faults: string[]): void {

@@ -144,10 +144,14 @@ export class ModelMembership implements Membership {
   #take(view: View): void {
     this.#placement = createPlacement(view, MODEL_KEY);
     this.#events.emit("view", view);
+    this.#wake();
+  }
+
+  #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wait of waiting) {
-      if (wait.condition(view)) wait.resolve();
+      if (wait.condition(this.view)) wait.resolve();
       else this.#waiting.push(wait);
     }
   }
@@ -187,6 +191,7 @@ export class ModelMembership implements Membership {
       lease.lost = false;
       if (lease.draining) this.keeper.drain(this.id, place.incarnation);
       lease.rejoins.emit("rejoin");
+      this.#wake();
     });
   }
 }
