@@ -15,7 +15,7 @@ import type { Confirms } from "./confirms.ts";
 import type { ClusterTypes, Listeners } from "./events.ts";
 import { Handoffs } from "./handoffs.ts";
 import type { ChatLimits } from "./options.ts";
-import { awaitsProxies, openRoom, tellOpened } from "./opening.ts";
+import { awaitsProxies, openRoom, tellMerged, tellOpened } from "./opening.ts";
 import { Releases } from "./releases.ts";
 import { type Attachment, Room } from "./room.ts";
 import { Sessions } from "./sessions.ts";
@@ -303,13 +303,11 @@ export class Rooms<Types extends ClusterTypes> {
     const room = this.#rooms.get(frame.room);
     const here = this.#releases.leaving.has(frame.room) || (room !== undefined && room.phase !== "waiting");
     if (!room || !here) return this.handoffs.receive(frame, link);
-    const { room: name, epoch, term } = frame;
-    if (room.epoch === epoch && room.term > term) {
-      return void link.send({ type: "taken", room: name, epoch, term });
-    }
+    if (room.epoch === frame.epoch && room.term > frame.term) return this.handoffs.confirm(frame, link);
     this.#host.metrics.count("toychat_handoffs_late_total");
-    this.#host.log("warn", "handoff_late", { room: name, from: link.peer.id });
+    this.#host.log("warn", "handoff_late", { room: room.name, from: link.peer.id });
     this.handoffs.refuse(frame, link);
+    tellMerged(room, frame);
   }
 
   #released(room: Room): void {

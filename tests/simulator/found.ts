@@ -62,4 +62,25 @@ export const FOUND: Readonly<Record<string, Schedule>> = {
       { at: 4723, do: "stop", id: "c3" },
     ],
   },
+  "users are not told that their room had another life where views differed": {
+    seed: 1,
+    world: {
+      kind: "mixed",
+      program: "listener",
+      rooms: 5,
+      latency: 0,
+      skew: 50,
+      detection: 50,
+      membership: "list",
+    },
+    processes: ["c1", "c2", "c3", "p1", "p2"],
+    end: 2611,
+    events: [
+      { at: 0, do: "connect", client: "u2", proxy: "p2", speaks: "model" },
+      { at: 179, do: "relapse", id: "c1", back: 2, ms: 4000 },
+      { at: 1661, do: "join", client: "u2", room: "r1" },
+      { at: 1714, do: "connect", client: "u9", login: "u8", proxy: "p2", speaks: "mqtt5" },
+      { at: 2611, do: "publish", client: "u9", room: "r2", acknowledged: true, forward: "r1" },
+    ],
+  },
 };
