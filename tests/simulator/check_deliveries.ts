@@ -11,6 +11,8 @@ import type { Model } from "./model.ts";
 const SLOWEST = 5;
 /** Milliseconds that a proxy takes to write what it has taken, at most. */
 const TURN_MS = 20;
+/** Milliseconds after which a process has heard from its bridge again, and knows what it missed. */
+const RENEWED_MS = 3000;
 /** Milliseconds of different views that a proxy which stops waits out. */
 const PATIENT_SKEW_MS = 300;
 
@@ -132,8 +134,20 @@ function excused(expectation: Expectation, stay: Stay): boolean {
   const target = stay.room;
   // Who leaves while its proxy is cut off hears nothing of it any more.
   const heard = warned(receiver, target, at) || stay.to !== undefined;
-  if (acknowledged) return model.kind !== "kill" && heard;
+  if (acknowledged) return (model.kind !== "kill" && heard) || outOfTouch(expectation);
   // What an application sent on without an acknowledgement may be lost on its way, of which nobody is told.
   if (target !== room) return true;
   return heard || warned(sender, room, at);
+}
+
+/**
+ * Whether the proxy of one of the two had lost touch with its bridge. Then it may send to, or listen to, a ChatServer that
+ * has lost touch too and may accept for two seconds more, while the room has another life at its next owner.
+ */
+function outOfTouch({ model, sender, receiver, publication: { at }, until }: Expectation): boolean {
+  if (model.schedule.world.membership !== "bridge") return false;
+  const ids = ["*", sender.proxy.id, receiver.proxy.id];
+  return model.cluster.outages.some(({ id, from, to }) =>
+    ids.includes(id) && from <= until && to + RENEWED_MS >= at
+  );
 }

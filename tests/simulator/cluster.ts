@@ -39,6 +39,8 @@ export class Cluster {
   readonly clients: Client[] = [];
   /** What was done and what happened, with times, for reports. */
   readonly log: string[] = [];
+  /** When processes, or all of them (`*`), were out of touch with a real bridge. */
+  readonly outages: { readonly id: string; readonly from: number; readonly to: number }[] = [];
   /** What was seen on the way that must not be. */
   readonly faults: string[] = [];
   /** Limits of all ChatServers to come. */
@@ -218,12 +220,14 @@ export class Cluster {
 
   /** A process loses its lease, is struck off the list soon after, and comes back as a new incarnation. */
   expel(process: Process, strikeMs: number, backMs: number): void {
+    this.#outage(process.id, strikeMs + backMs);
     this.list.expel(process, strikeMs, backMs);
   }
 
   /** A process stands still for a while; where that is long it loses its lease, and comes back when it wakes. */
   freeze(process: Process, ms: number): void {
     process.frozen = true;
+    this.#outage(process.id, ms);
     this.list.frozen(process, ms);
     this.#hold(process.id, process.clock, ms, () => process.frozen = false);
   }
@@ -231,8 +235,20 @@ export class Cluster {
   /** The bridge stands still for a while, or (`dies`) is gone for so long. */
   disturbBridge(dies: boolean, ms: number): void {
     if (!(this.list instanceof BridgeList)) return;
+    this.#outage("*", ms);
     if (dies) this.list.restart(ms);
     else if (this.list.clock?.alive) this.#hold(BRIDGE, this.list.clock, ms, () => {});
+  }
+
+  /** A process and the list do not hear of each other for so long. */
+  mute(id: string, ms: number): void {
+    this.#outage(id, ms);
+    this.list.mute(id, ms);
+  }
+
+  #outage(id: string, ms: number): void {
+    const from = this.clock.now();
+    this.outages.push({ id, from, to: from + ms });
   }
 
   #hold(host: string, clock: ProcessClock, ms: number, thawed: () => void): void {

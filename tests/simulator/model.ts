@@ -188,7 +188,7 @@ export class Model {
     else if (event.do === "kill") this.#kill(process);
     else if (event.do === "expel") cluster.expel(process, event.strike, event.back);
     else if (event.do === "freeze") cluster.freeze(process, event.ms);
-    else if (event.do === "mute") cluster.list.mute(event.id, event.ms);
+    else if (event.do === "mute") cluster.mute(event.id, event.ms);
     else cluster.list.relapse(process, event.back, event.ms);
   }
 
