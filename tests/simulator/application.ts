@@ -30,12 +30,15 @@ export class Application {
     this.#program = program;
   }
 
-  /** Adds the listeners of one server. */
-  install(chat: ChatServer, clock: ProcessClock): void {
+  /** Adds the listeners of one server; `held` says whether it has its lease. */
+  install(chat: ChatServer, clock: ProcessClock, held: () => boolean): void {
     this.#watch(chat, clock);
     if (this.#program === "relay") return;
     chat.on("message", async (user, room, body) => {
       const note = readNote(body);
+      if (!held()) {
+        this.complaints.push(`${clock.now()} ${chat.id} accepted ${note.stream} ${note.k} without its lease`);
+      }
       const key = `${note.stream} ${note.k}`;
       this.given.set(key, (this.given.get(key) ?? 0) + 1);
       if (this.#program !== "async") return this.#say(chat, user, room, note);

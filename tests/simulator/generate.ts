@@ -11,6 +11,7 @@ import { isChat, KINDS } from "./schedule.ts";
 /** Milliseconds that views may differ: those by which nothing is lost that need not be, and longer ones. */
 const SKEWS: Record<Kind, readonly number[]> = {
   planned: [0, 5, 50, 300, 1500],
+  blip: [0, 5, 50, 300],
   slow: [0, 5, 50],
   kill: [0, 5, 50, 300],
   lag: [300, 1000, 3000],
@@ -149,9 +150,10 @@ class Generator {
     const random = this.#random;
     const kind = this.#kind;
     const lossless = kind === "planned" || kind === "slow";
-    if (lossless || random.chance(0.4)) {
+    if (kind === "blip" && random.chance(0.6)) return this.#blip();
+    if (lossless || kind === "blip" || random.chance(0.4)) {
       this.#plan();
-      if (lossless || random.chance(0.5)) return;
+      if (lossless || kind === "blip" || random.chance(0.5)) return;
       // Something else happens before the move is over.
       this.#now += random.below(PACE_MS);
     }
@@ -228,6 +230,24 @@ class Generator {
     this.#dead.pop();
     this.#processes.push({ id: process.id, serving: true, busyUntil: this.#now + 1000 });
     this.#add({ do: "start", id: process.id }, this.#now + this.#random.pick([1, 50, 500, 2000]));
+  }
+
+  /** Connections break and come again soon: their links go on. */
+  #blip(): void {
+    const random = this.#random;
+    const [a, b] = [
+      random.pick(this.#serving("c")),
+      random.pick([...this.#serving("p"), ...this.#serving("c")]),
+    ];
+    if (a === b) return;
+    this.#add({
+      do: "cut",
+      a,
+      b: b as string,
+      ways: "both",
+      broken: true,
+      ms: random.pick([0, 20, 100, 500]),
+    }, this.#now);
   }
 
   #cut(): void {

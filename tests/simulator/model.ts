@@ -68,9 +68,9 @@ export class Model {
     return this.schedule.world.kind;
   }
 
-  /** Whether nothing may be lost at all: everything that happens is planned. */
+  /** Whether nothing may be lost at all: everything that happens is planned, or over before a link is. */
   get lossless(): boolean {
-    return this.kind === "planned" || this.kind === "slow";
+    return this.kind === "planned" || this.kind === "blip" || this.kind === "slow";
   }
 
   /** Milliseconds within which every acknowledged message is acknowledged or has failed. */
@@ -116,8 +116,9 @@ export class Model {
   }
 
   #start(id: string): Promise<void> {
+    const held = (): boolean => this.cluster.find(id)?.membership.lease?.held() ?? false;
     if (isChat(id)) {
-      return this.cluster.chat(id, (...server) => this.application.install(...server)).server.start();
+      return this.cluster.chat(id, (...server) => this.application.install(...server, held)).server.start();
     }
     return this.cluster.startProxy(this.cluster.proxy(id));
   }

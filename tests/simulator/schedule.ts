@@ -5,11 +5,22 @@
  */
 
 /** What happens to the cluster, beside what its users do. */
-export type Kind = "planned" | "slow" | "kill" | "lag" | "cut" | "expel" | "slots" | "bridge" | "mixed";
+export type Kind =
+  | "planned"
+  | "blip"
+  | "slow"
+  | "kill"
+  | "lag"
+  | "cut"
+  | "expel"
+  | "slots"
+  | "bridge"
+  | "mixed";
 
 /** All kinds, in the order in which seeds take turns. */
 export const KINDS: readonly Kind[] = [
   "planned",
+  "blip",
   "kill",
   "lag",
   "cut",
