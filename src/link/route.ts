@@ -161,9 +161,8 @@ export class Route {
 
   #transmit(entry: Entry, link: Link): void {
     const { sender, frame } = entry;
-    delete frame.head;
+    if (frame.head) delete frame.head;
     if (this.#heads?.delete(sender.id)) frame.head = true;
-    if (sender.user !== undefined) frame.user = sender.user;
     this.#router.transmit(entry, link);
   }
 

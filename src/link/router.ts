@@ -7,13 +7,14 @@
  *
  * @module
  */
-import { type Body, encodeBody } from "../lib/body.ts";
+import type { Body } from "../lib/body.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import { Deque } from "../lib/deque.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Placement } from "../membership/placement.ts";
 import type { AckFrame, AnnouncedMember, Frame, MessageFrame, RefusedFrame } from "./frames.ts";
 import type { Link } from "./link.ts";
+import { messageFrame, sizeOf } from "./message_frame.ts";
 import { Route } from "./route.ts";
 import type { Sender } from "./sender.ts";
 
@@ -178,9 +179,7 @@ export class Router {
   ): void {
     const route = this.route(room);
     const seq = ++sender.seq;
-    const frame: MessageFrame = { type: "message", room, session: sender.id, seq, ...encodeBody(body) };
-    if (done) frame.ack = true;
-    if (cause) frame.cause = cause;
+    const frame = messageFrame(sender, room, seq, body, done !== undefined, cause);
     const entry: Entry = {
       sender,
       route,
@@ -380,12 +379,4 @@ export class Router {
     const before = this.host.clock.now() - this.limits.acceptMs;
     for (const route of [...this.#routes.values()]) route.expire(before);
   }
-}
-
-/** What a body costs in memory, roughly: enough to bound queues by. */
-function sizeOf(body: Body): number {
-  if (typeof body === "string") return body.length + 128;
-  if (body instanceof Uint8Array) return body.length + 128;
-  if (body === null || typeof body !== "object") return 136;
-  return JSON.stringify(body).length + 128;
 }

@@ -90,7 +90,7 @@ export class MqttPublisher {
   }
 
   /** The body of a message, in a box as it may be a string, or why it cannot be sent. */
-  #read(message: { topic: string; payload: Uint8Array }): { body: Body } | PublishRefusal {
+  #read(message: { topic: string; payload: Uint8Array | string }): { body: Body } | PublishRefusal {
     const { limits } = this.#peer.channel;
     if (message.topic !== this.#goodTopic) {
       if (!isRoomName(message.topic, limits.maxRoomBytes)) return "invalid_room";

@@ -103,7 +103,7 @@ export class ProxyRooms {
   }
 
   #make(name: string): ProxyRoom {
-    const room = new ProxyRoom(name, this.#remembered.get(name));
+    const room = new ProxyRoom(name, this.#host.router.route(name), this.#remembered.get(name));
     this.#remembered.delete(name);
     this.#rooms.set(name, room);
     return room;
@@ -186,7 +186,7 @@ export class ProxyRooms {
   /** The room, where the link is the one source that its deliveries may come from. */
   #from(link: Link, name: string): ProxyRoom | undefined {
     const room = this.#rooms.get(name);
-    if (room && this.#host.router.find(name)?.source === link) return room;
+    if (room?.route.source === link) return room;
     if (room) this.#host.metrics.count("toychat_stale_frames_total");
     return undefined;
   }
