@@ -97,7 +97,7 @@ export abstract class BaseConnection implements Connection {
     try {
       this.#setHandler(accept(this));
     } catch (error) {
-      this.settings.log("error", "accept failed", {
+      this.settings.log("error", "accept_failed", {
         error: errorMessage(error),
         remoteAddress: this.remoteAddress,
       });
@@ -201,7 +201,7 @@ export abstract class BaseConnection implements Connection {
     try {
       handler.close(reason);
     } catch (error) {
-      this.settings.log("error", "close handler failed", { error: errorMessage(error) });
+      this.settings.log("error", "close_handler_failed", { error: errorMessage(error) });
     }
   }
 

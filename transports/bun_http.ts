@@ -58,7 +58,7 @@ async function answer(
     const response = await options.fetch(request, environment(request, server, settings, maxPayload, state));
     return state.upgraded ? undefined : response;
   } catch (error) {
-    settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+    settings.log("error", "fetch_failed", { error: errorMessage(error), url: request.url });
     return state.upgraded ? undefined : failedResponse();
   }
 }

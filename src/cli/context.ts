@@ -6,9 +6,12 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
+import { systemClock } from "../lib/clock.ts";
 import { isLoopback } from "../lib/hosts.ts";
 import { errorMessage, ToychatError } from "../lib/errors.ts";
-import type { Logger } from "../lib/log.ts";
+import type { Logger, LogLevel } from "../lib/log.ts";
+import { limitLog } from "../lib/log_limit.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import { BridgeMembership } from "../membership/bridge_client.ts";
 import type { Transport } from "../lib/transport.ts";
 import { systemTransport } from "../../transports/system.ts";
@@ -16,6 +19,7 @@ import type { Command } from "./commands.ts";
 import { readConfig } from "./config.ts";
 import { type Endpoint, endpointText, Flags, type FlagValue } from "./flags.ts";
 import { createLog } from "./output.ts";
+import { processMetrics } from "./process_metrics.ts";
 import { badUsage, quoted } from "./usage.ts";
 
 /** What a command works with. */
@@ -26,6 +30,8 @@ export interface Context {
   readonly argument: string | undefined;
   /** Where events go. */
   readonly log: Logger;
+  /** What the process itself counts, for `/metrics`. */
+  readonly metrics: Metrics;
   /** The runtime's sockets. */
   readonly transport: Transport;
   /** The cluster's secret; undefined without one. */
@@ -45,14 +51,26 @@ export async function createContext(
   const values = new Map<string, FlagValue>(config?.flags);
   for (const [name, value] of given) values.set(name, { value, source: `--${name}` });
   const flags = new Flags(values);
-  const log = createLog(flags.choice("log", ["pretty", "json"]), flags.has("verbose"));
+  const form = flags.choice("log", ["pretty", "json"]);
+  const metrics = processMetrics(systemClock);
+  const log = limitLog(createLog(form, logLevel(flags)), { metrics });
   return {
     flags,
     argument: argument ?? config?.argument,
     log,
+    metrics,
     transport: await systemTransport({ log }),
     secret: readSecret(flags),
   };
+}
+
+function logLevel(flags: Flags): LogLevel {
+  const level = flags.choice("log-level", ["info", "debug", "warn", "error"]);
+  if (!flags.has("verbose")) return level;
+  if (level === "debug" || flags.text("log-level") === undefined) return "debug";
+  throw badUsage(
+    `${flags.source("verbose")} and ${flags.source("log-level")} ${level}: leave one of them out`,
+  );
 }
 
 function readSecret(flags: Flags): string | undefined {
@@ -92,7 +110,11 @@ export function bridgeMembership(context: Context, timeoutMs = 10_000): BridgeMe
  * @throws {ToychatError} `bad_usage` where others could reach it that need no secret.
  */
 export function guardedListen(context: Context, name: string, port: number): Endpoint {
-  const listen = context.flags.listen(port);
+  return guarded(context, name, context.flags.listen(port));
+}
+
+/** The same for an address that was chosen otherwise. */
+export function guarded(context: Context, name: string, listen: Endpoint): Endpoint {
   if (context.secret !== undefined || isLoopback(listen.host)) return listen;
   throw badUsage(
     `a ${name} on ${listen.host} can be reached from other hosts and has no secret to know its own by: ` +

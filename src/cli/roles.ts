@@ -5,18 +5,29 @@
  */
 import { ChatServer } from "../chat/chat_server.ts";
 import { Bridge } from "../http/bridge.ts";
+import { healthApp } from "../http/health.ts";
 import { serveHttp } from "../http/serve_http.ts";
 import { delay, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { ListenSocket } from "../lib/transport.ts";
 import { LocalMembership } from "../membership/local.ts";
 import type { Membership } from "../membership/membership.ts";
 import { mqtt } from "../protocols/mqtt.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
-import { bridgeMembership, type Context, guardedListen, publicAddress } from "./context.ts";
+import { bridgeMembership, type Context, guarded, guardedListen, publicAddress } from "./context.ts";
 import { type Endpoint, endpointText } from "./flags.ts";
 import type { Life } from "./life.ts";
 import { badUsage } from "./usage.ts";
+
+/** What the ready line says of a ChatServer; its HTTP port where it has one. */
+interface ChatPorts {
+  readonly id: string;
+  readonly listen: string;
+  readonly slot: number | undefined;
+  readonly http?: number;
+}
 
 /** What the ready line says of a proxy; ports that are off are left out. */
 interface ProxyPorts {
@@ -32,15 +43,16 @@ const LINK_MS = 2000;
 
 /** `toychat bridge`. */
 export async function bridge(context: Context, life: Life): Promise<object> {
-  const { flags, transport, log } = context;
+  const { flags, transport, log, metrics } = context;
   for (const name of ["serf", "serf-auth"]) {
     if (flags.text(name) !== undefined) {
       throw badUsage(`${flags.source(name)}: this version's bridge serves its own host alone: leave it out`);
     }
   }
   const listen = guardedListen(context, "bridge", BRIDGE_PORT);
-  const server = new Bridge({ transport, listen, log, ...secretOf(context) });
+  const server = new Bridge({ transport, listen, log, moreMetrics: [metrics], ...secretOf(context) });
   life.onStop(() => server.stop());
+  life.onDrain(flags.graceMs(), () => server.drain());
   await named(flags.text("listen") ? flags.source("listen") : "the bridge", server.start());
   return { role: "bridge", listen: server.address };
 }
@@ -49,12 +61,14 @@ export async function bridge(context: Context, life: Life): Promise<object> {
 export async function chat(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
   const listen = guardedListen(context, "ChatServer", 0);
+  const port = flags.port("http", undefined);
+  const http = port === undefined ? undefined : guarded(context, "health port", { host: flags.host(), port });
   const settings = { id: flags.id(), address: publicAddress(flags, listen), listen };
   const membership = bridgeMembership(context);
   const application = await loadApplication(context.argument, log);
   life.onStop(() => membership.close());
-  const server = await openChat(context, membership, application, settings, life);
-  return { role: "chat", ...chatPorts(server) };
+  const server = await openChat(context, membership, application, { ...settings, http }, life);
+  return { role: "chat", ...server };
 }
 
 /** `toychat proxy`. */
@@ -78,19 +92,20 @@ export async function dev(context: Context, life: Life): Promise<object> {
   const counts = { chats: flags.count("chats"), proxies: flags.count("proxies") };
   const membership = new LocalMembership(secretOf(context));
   const application = await loadApplication(context.argument, log);
-  const chats: ChatServer[] = [];
+  const chats: ChatPorts[] = [];
+  const metrics: Metrics[] = [context.metrics];
   for (let n = 1; n <= counts.chats; n++) {
-    const settings = { id: `chat-${n}`, listen: { host: "127.0.0.1", port: 0 }, last: true };
+    const settings = { id: `chat-${n}`, listen: { host: "127.0.0.1", port: 0 }, last: true, metrics };
     chats.push(await openChat(context, membership, application, settings, life));
   }
   const proxies: ProxyPorts[] = [];
   for (let n = 0; n < counts.proxies; n++) {
-    const settings = { id: `proxy-${n + 1}`, mqtt: portAfter(mqttPort, n), http: portAfter(httpPort, n) };
-    proxies.push(await openProxy(context, membership, settings, life));
+    const ports = { mqtt: portAfter(mqttPort, n), http: portAfter(httpPort, n) };
+    proxies.push(await openProxy(context, membership, { id: `proxy-${n + 1}`, ...ports, metrics }, life));
   }
   const { id: _id, ...ports } = proxies[0] ?? { id: "" };
   const ids = [...chats, ...proxies].map(({ id }) => id);
-  return { role: "dev", ids, ...ports, proxies, chats: chats.map(chatPorts) };
+  return { role: "dev", ids, ...ports, proxies, chats };
 }
 
 /** The port for the `n`th proxy after the first; 0 stays 0, as each picks its own. */
@@ -102,6 +117,10 @@ interface ChatSettings {
   readonly id?: string | undefined;
   readonly address?: string | undefined;
   readonly listen: Endpoint;
+  /** Where its health is served; nowhere by default. */
+  readonly http?: Endpoint | undefined;
+  /** What goes on a common `/metrics`: the server adds its own. */
+  readonly metrics?: Metrics[];
   /** Whether the cluster ends with this process, so that there is nobody to hand rooms to. */
   readonly last?: boolean;
 }
@@ -112,9 +131,9 @@ async function openChat(
   application: Application,
   settings: ChatSettings,
   life: Life,
-): Promise<ChatServer> {
+): Promise<ChatPorts> {
   const { transport, log, flags } = context;
-  const { id, address, listen, last = false } = settings;
+  const { id, address, listen, http, metrics = [], last = false } = settings;
   const server = new ChatServer({
     membership,
     transport,
@@ -124,14 +143,32 @@ async function openChat(
     ...(address === undefined ? {} : { address }),
     ...secretOf(context),
   });
+  metrics.push(server.metrics);
+  const health = http && await serveHealth(context, server, membership, http, life);
   life.onStop(() => server.stop({ drain: !last }));
   await application(server);
   await named(flags.text("listen") ? flags.source("listen") : "the ChatServer", server.start());
-  return server;
+  const ports = { id: server.id, listen: server.address, slot: server.slot };
+  return health ? { ...ports, http: health.port } : ports;
 }
 
-function chatPorts(server: ChatServer): object {
-  return { id: server.id, listen: server.address, slot: server.slot };
+/** Serves a ChatServer's health until it has stopped. */
+async function serveHealth(
+  { transport, flags, log, metrics }: Context,
+  server: ChatServer,
+  membership: Membership,
+  listen: Endpoint,
+  life: Life,
+): Promise<ListenSocket> {
+  const { fetch } = healthApp(server, { metrics: [metrics, ...ownMetrics(membership)] });
+  const socket = await named(flags.source("http"), transport.serve({ ...listen, fetch }));
+  life.onStop(() => socket.close());
+  log("info", "listening", { chat: server.id, protocol: "http", address: endpointText(socket) });
+  return socket;
+}
+
+function ownMetrics({ metrics }: Membership): readonly Metrics[] {
+  return metrics ? [metrics] : [];
 }
 
 interface ProxySettings {
@@ -139,6 +176,8 @@ interface ProxySettings {
   readonly address?: string | undefined;
   readonly mqtt: number | undefined;
   readonly http: number | undefined;
+  /** What else is on `/metrics`. */
+  readonly metrics?: readonly Metrics[];
 }
 
 async function openProxy(
@@ -160,8 +199,10 @@ async function openProxy(
     ...secretOf(context),
   });
   life.onStop(() => server.stop());
+  life.onDrain(flags.graceMs(), () => server.drain());
   if (settings.http !== undefined) {
-    await named(flags.source("http"), serveHttp(server, { host, port: settings.http }));
+    const metrics = [...settings.metrics ?? [context.metrics], ...ownMetrics(membership)];
+    await named(flags.source("http"), serveHttp(server, { host, port: settings.http, metrics }));
   }
   await named(flags.source("mqtt"), server.start());
   await linked(server, membership);
