@@ -99,7 +99,7 @@ export abstract class BaseConnection implements Connection {
     } catch (error) {
       this.settings.log("error", "accept_failed", {
         error: errorMessage(error),
-        remoteAddress: this.remoteAddress,
+        address: this.remoteAddress,
       });
       this.fail(error);
       return { error };

@@ -83,7 +83,10 @@ class Upgrader {
     try {
       return await this.#options.fetch(request, env);
     } catch (error) {
-      this.#settings.log("error", "fetch_failed", { error: errorMessage(error), url: request.url });
+      this.#settings.log("error", "fetch_failed", {
+        error: errorMessage(error),
+        path: new URL(request.url).pathname,
+      });
       return failedResponse();
     }
   }

@@ -266,7 +266,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   #viewChanged(): void {
     if (this.#state !== "running" && this.#state !== "stopping") return;
     const { view } = this.#membership;
-    this.#log("debug", "view", { digest: view.digest, members: view.members.length });
+    this.#log("info", "view", { digest: view.digest, members: view.members.length });
     this.metrics.count("toychat_view_changes_total");
     this.#peers.update(view);
     this.#departures.viewChanged(view);

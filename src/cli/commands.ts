@@ -79,6 +79,12 @@ const grace: Flag = {
   about: "after SIGTERM /readyz says 503 for so long before connections end, for load balancers",
   default: "0",
 };
+const metrics: Flag = {
+  name: "metrics",
+  value: "PORT|off",
+  example: "9100",
+  about: "port for /metrics and health alone, on --host, instead of /metrics on --http; 0 picks one",
+};
 const health: Flag = {
   name: "http",
   value: "PORT|off",
@@ -196,7 +202,7 @@ export const COMMANDS: readonly Command[] = [
     name: "proxy",
     about: "a ProxyServer: users connect here, by MQTT or WebSocket",
     more: "To let users in from other hosts give --host 0.0.0.0.",
-    flags: [mqtt, http, bridge, id, address, grace],
+    flags: [mqtt, http, metrics, bridge, id, address, grace],
     examples: [
       "toychat proxy",
       "toychat proxy --mqtt off --http 3000",

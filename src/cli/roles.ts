@@ -5,7 +5,7 @@
  */
 import { ChatServer } from "../chat/chat_server.ts";
 import { Bridge } from "../http/bridge.ts";
-import { healthApp } from "../http/health.ts";
+import { healthApp, type Observed } from "../http/health.ts";
 import { serveHttp } from "../http/serve_http.ts";
 import { delay, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
@@ -34,6 +34,7 @@ interface ProxyPorts {
   readonly id: string;
   readonly mqtt?: number;
   readonly http?: number;
+  readonly metrics?: number;
 }
 
 const MQTT_PORT = 1883;
@@ -75,11 +76,14 @@ export async function chat(context: Context, life: Life): Promise<object> {
 export async function proxy(context: Context, life: Life): Promise<object> {
   const { flags } = context;
   const ports = { mqtt: flags.port("mqtt", MQTT_PORT), http: flags.port("http", HTTP_PORT) };
+  const metricsPort = flags.port("metrics", undefined);
+  const health = metricsPort === undefined ? undefined : { host: flags.host(), port: metricsPort };
+  if (health) guarded(context, "metrics port", health);
   if (ports.mqtt === undefined && ports.http === undefined) {
     throw badUsage("--mqtt off and --http off leave no way for users to come in: leave one of them out");
   }
   const first = { host: flags.host(), port: 0 };
-  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports };
+  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports, health };
   const membership = bridgeMembership(context);
   life.onStop(() => membership.close());
   return { role: "proxy", ...await openProxy(context, membership, settings, life) };
@@ -144,7 +148,8 @@ async function openChat(
     ...secretOf(context),
   });
   metrics.push(server.metrics);
-  const health = http && await serveHealth(context, server, membership, http, life);
+  const more = [context.metrics, ...ownMetrics(membership)];
+  const health = http && await serveHealth(context, server, "http", http, more, life);
   life.onStop(() => server.stop({ drain: !last }));
   await application(server);
   await named(flags.text("listen") ? flags.source("listen") : "the ChatServer", server.start());
@@ -152,18 +157,19 @@ async function openChat(
   return health ? { ...ports, http: health.port } : ports;
 }
 
-/** Serves a ChatServer's health until it has stopped. */
+/** Serves a role's health on the port that a flag names, until the role has stopped. Call it before the role's `onStop`. */
 async function serveHealth(
-  { transport, flags, log, metrics }: Context,
-  server: ChatServer,
-  membership: Membership,
+  { transport, flags, log }: Context,
+  server: Observed,
+  flag: string,
   listen: Endpoint,
+  metrics: readonly Metrics[],
   life: Life,
 ): Promise<ListenSocket> {
-  const { fetch } = healthApp(server, { metrics: [metrics, ...ownMetrics(membership)] });
-  const socket = await named(flags.source("http"), transport.serve({ ...listen, fetch }));
+  const { fetch } = healthApp(server, { metrics });
+  const socket = await named(flags.source(flag), transport.serve({ ...listen, fetch }));
   life.onStop(() => socket.close());
-  log("info", "listening", { chat: server.id, protocol: "http", address: endpointText(socket) });
+  log("info", "health_listening", { id: server.id, address: endpointText(socket) });
   return socket;
 }
 
@@ -178,6 +184,8 @@ interface ProxySettings {
   readonly http: number | undefined;
   /** What else is on `/metrics`. */
   readonly metrics?: readonly Metrics[];
+  /** Where metrics and health have a port of their own; by default they are on `http`. */
+  readonly health?: Endpoint | undefined;
 }
 
 async function openProxy(
@@ -198,10 +206,13 @@ async function openProxy(
     ...(address === undefined ? {} : { address }),
     ...secretOf(context),
   });
+  const more = [...settings.metrics ?? [context.metrics], ...ownMetrics(membership)];
+  const health = settings.health &&
+    await serveHealth(context, server, "metrics", settings.health, more, life);
   life.onStop(() => server.stop());
   life.onDrain(flags.graceMs(), () => server.drain());
   if (settings.http !== undefined) {
-    const metrics = [...settings.metrics ?? [context.metrics], ...ownMetrics(membership)];
+    const metrics = flags.text("metrics") === undefined ? more : false;
     await named(flags.source("http"), serveHttp(server, { host, port: settings.http, metrics }));
   }
   await named(flags.source("mqtt"), server.start());
@@ -216,6 +227,7 @@ async function openProxy(
     id: server.id,
     ...(mqttPort === undefined ? {} : { mqtt: mqttPort }),
     ...(httpPort === undefined ? {} : { http: httpPort }),
+    ...(health === undefined ? {} : { metrics: health.port }),
   };
 }
 

@@ -256,7 +256,7 @@ export class ProxyServer {
   #viewChanged(): void {
     if (this.#state === "stopped") return;
     const { view } = this.#membership;
-    this.#log("debug", "view", { digest: view.digest, members: view.members.length });
+    this.#log("info", "view", { digest: view.digest, members: view.members.length });
     this.metrics.count("toychat_view_changes_total");
     this.#peers.update(view);
     this.#router.viewChanged(this.#peers.links());
