@@ -5,6 +5,7 @@
  */
 import type { Metrics } from "../lib/metrics.ts";
 import { type Readiness, READY, waiting } from "../lib/readiness.ts";
+import type { Link } from "../link/link.ts";
 import type { Lease } from "../membership/membership.ts";
 import type { View } from "../membership/view.ts";
 import type { ClusterTypes } from "./events.ts";
@@ -62,4 +63,14 @@ export function noteLate<Types extends ClusterTypes>(
 ): void {
   metrics.count("toychat_handoffs_late_total");
   log("warn", "handoff_late", { room, from });
+}
+
+/** Ends the link of a peer that spoke for a session of another one, and counts it. */
+export function endForeign<Types extends ClusterTypes>(
+  { metrics }: Host<Types>,
+  link: Link,
+  session: string,
+): void {
+  metrics.count("toychat_foreign_sessions_total");
+  link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
 }

@@ -14,7 +14,7 @@ import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
 import type { Confirms } from "./confirms.ts";
 import type { ClusterTypes, Listeners } from "./events.ts";
 import { Handoffs } from "./handoffs.ts";
-import { noteClosed, noteLate, noteOpened } from "./observed.ts";
+import { endForeign, noteClosed, noteLate, noteOpened } from "./observed.ts";
 import type { ChatLimits } from "./options.ts";
 import { awaitsProxies, openRoom, tellOpened } from "./opening.ts";
 import { Releases } from "./releases.ts";
@@ -199,16 +199,12 @@ export class Rooms<Types extends ClusterTypes> {
 
   #add(room: Room, attachment: Attachment, [session, userId, echo]: AnnouncedMember): void {
     const { link } = attachment;
-    if (!session.startsWith(attachment.prefix)) return this.#foreign(link, session);
+    if (!session.startsWith(attachment.prefix)) return endForeign(this.#host, link, session);
     const user = this.sessions.meet(session, userId, link);
     const member = room.add(attachment, user, echo !== 0);
     if (!member) return;
     this.sessions.enter(session, room);
     if (room.phase === "open") this.#event(room, () => this.#host.listeners.emit("join", user, room.name));
-  }
-
-  #foreign(link: Link, session: string): void {
-    link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
   }
 
   #leave(name: string, session: string, reason: string, link: Link): void {
@@ -248,7 +244,7 @@ export class Rooms<Types extends ClusterTypes> {
     const room = this.#rooms.get(frame.room);
     const attachment = room?.attachments.get(link);
     if (!room || !attachment) return this.#acceptance.refuse(link, frame, n);
-    if (!frame.session.startsWith(attachment.prefix)) return this.#foreign(link, frame.session);
+    if (!frame.session.startsWith(attachment.prefix)) return endForeign(this.#host, link, frame.session);
     this.#acceptance.message(room, attachment, frame, n);
     if (room.phase === "waiting") this.#tryOpen(room);
   }

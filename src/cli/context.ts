@@ -19,7 +19,7 @@ import type { Command } from "./commands.ts";
 import { readConfig } from "./config.ts";
 import { type Endpoint, endpointText, Flags, type FlagValue } from "./flags.ts";
 import { createLog } from "./output.ts";
-import { processMetrics } from "./process_metrics.ts";
+import { processMetrics, watchLoop } from "./process_metrics.ts";
 import { badUsage, quoted } from "./usage.ts";
 
 /** What a command works with. */
@@ -54,6 +54,7 @@ export async function createContext(
   const form = flags.choice("log", ["pretty", "json"]);
   const metrics = processMetrics(systemClock);
   const log = limitLog(createLog(form, logLevel(flags)), { metrics });
+  watchLoop(metrics, systemClock, log);
   return {
     flags,
     argument: argument ?? config?.argument,

@@ -6,12 +6,15 @@
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 
 /** How often the event loop's delay is measured. */
 const TICK_MS = 250;
+/** A delay so long is worth a word: at twice as much leases are lost. */
+const STALL_MS = 1000;
 
-/** Starts measuring; for as long as the process lives. */
+/** What is read when it is asked for. */
 export function processMetrics(clock: Clock): Metrics {
   const metrics = new Metrics();
   metrics.counter("toychat_log_events_suppressed_total");
@@ -24,7 +27,6 @@ export function processMetrics(clock: Clock): Metrics {
     return (user + system) / 1e6;
   });
   if (openFiles() !== undefined) metrics.gauge("process_open_fds", () => openFiles() ?? 0);
-  watchLoop(metrics, clock);
   return metrics;
 }
 
@@ -37,13 +39,14 @@ function openFiles(): number | undefined {
   }
 }
 
-/** A timer that fires late shows that the event loop was busy. The same on every runtime, and cheap. */
-function watchLoop(metrics: Metrics, clock: Clock): void {
+/** A timer that fires late shows that the process was busy, or frozen. The same on every runtime, and cheap. */
+export function watchLoop(metrics: Metrics, clock: Clock, log: Logger): void {
   const delay = metrics.histogram("process_event_loop_delay_seconds");
   let due = clock.now() + TICK_MS;
   clock.every(TICK_MS, () => {
     const now = clock.now();
     delay.observe((now - due) / 1000);
+    if (now - due >= STALL_MS) log("warn", "event_loop_stalled", { ms: Math.round(now - due) });
     due = now + TICK_MS;
   });
 }

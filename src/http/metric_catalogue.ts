@@ -47,6 +47,13 @@ const COUNTERS: readonly Row[] = [
   ["toychat_origins_refused_total", "proxy", "WebSockets refused because of the page's origin."],
   ["toychat_joins_refused_total", "proxy", "Joins that were refused or failed.", "reason", REFUSALS],
   ["toychat_websocket_bad_messages_total", "proxy", "Messages on JSON over WebSocket that were malformed."],
+  [
+    "toychat_websocket_publishes_refused_total",
+    "proxy",
+    "Messages on JSON over WebSocket with an id that were refused or failed.",
+    "reason",
+    REFUSALS,
+  ],
   // MQTT.
   ["toychat_mqtt_client_errors_total", "proxy", "MQTT connections ended because of what the client sent."],
   ["toychat_mqtt_connects_refused_total", "proxy", "CONNECT packets refused."],
@@ -149,6 +156,11 @@ const COUNTERS: readonly Row[] = [
     "toychat_link_handshakes_failed_total",
     "chat",
     "Connections of links that ended before they were proven.",
+  ],
+  [
+    "toychat_foreign_sessions_total",
+    "chat",
+    "Links ended as the peer spoke for a session that is not its own.",
   ],
   ["toychat_link_frames_sent_total", "proxy chat", "Frames sent on links."],
   ["toychat_link_frames_received_total", "proxy chat", "Frames received on links."],

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Logger } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
+import type { Counter, Metrics } from "../lib/metrics.ts";
 import { type Readiness, READY, waiting } from "../lib/readiness.ts";
 import type { Peers } from "../link/peers.ts";
 import type { Router } from "../link/router.ts";
@@ -52,4 +52,28 @@ export function countRefusals(
     }
     done(refusal);
   };
+}
+
+/** Tells the log how many messages go out again because an owner is gone, and how many may be lost. */
+export class Repeats {
+  readonly #redelivered: Counter;
+  readonly #lost: Counter;
+  readonly #log: Logger;
+  #told = { redelivered: 0, lost: 0 };
+
+  /** The router counts; this only reads. */
+  constructor(metrics: Metrics, log: Logger) {
+    this.#redelivered = metrics.counter("toychat_messages_redelivered_total");
+    this.#lost = metrics.counter("toychat_messages_lost_total");
+    this.#log = log;
+  }
+
+  /** Logs what came since the last call, where something did. Call it after what may have cost an owner. */
+  report(): void {
+    const redelivered = this.#redelivered.value - this.#told.redelivered;
+    const lost = this.#lost.value - this.#told.lost;
+    if (redelivered + lost === 0) return;
+    this.#told = { redelivered: this.#redelivered.value, lost: this.#lost.value };
+    this.#log("info", "messages_redelivered", { redelivered, lost });
+  }
 }

@@ -26,7 +26,7 @@ import type { Lease, Membership } from "../membership/membership.ts";
 import { gaugeView } from "../membership/view_metrics.ts";
 import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
-import { countRefusals, gaugeProxy, linkReadiness } from "./observed.ts";
+import { countRefusals, gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
 import { PROXY_LIMITS, type ProxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
@@ -75,6 +75,7 @@ export class ProxyServer {
   /** Names this process in session ids, whatever becomes of its lease. */
   readonly #boot: string;
   readonly #sockets: ProxySockets = new ProxySockets();
+  readonly #repeats: Repeats;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
   #count = 0;
@@ -124,6 +125,7 @@ export class ProxyServer {
       left: (session, room, reason) => this.#listeners.emit("leave", this.#user(session), room, reason),
     });
     this.#host = this.#sessionHost();
+    this.#repeats = new Repeats(this.metrics, this.#log);
     this.metrics.gauge("toychat_build_info", () => 1, buildInfo(this.#transport, this.id));
     gaugeView(this.metrics, this.#membership);
     gaugeProxy(this.metrics, this.#sessions, this.#rooms, this.#router, this.#peers);
@@ -260,6 +262,7 @@ export class ProxyServer {
     this.metrics.count("toychat_view_changes_total");
     this.#peers.update(view);
     this.#router.viewChanged(this.#peers.links());
+    this.#repeats.report();
   }
 
   /**
@@ -343,15 +346,9 @@ export class ProxyServer {
 
   #reset(link: Link, reason: string): void {
     this.#sessions.linkReset(link);
-    const redelivered = this.metrics.get("toychat_messages_redelivered_total");
-    const lost = this.metrics.get("toychat_messages_lost_total");
     this.#router.linkReset(link);
-    this.#log("info", "link_reset", {
-      peer: link.peer.id,
-      reason,
-      redelivered: this.metrics.get("toychat_messages_redelivered_total") - redelivered,
-      lost: this.metrics.get("toychat_messages_lost_total") - lost,
-    });
+    this.#log("info", "link_reset", { peer: link.peer.id, reason });
+    this.#repeats.report();
   }
 
   #sweep(): void {
