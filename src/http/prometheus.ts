@@ -38,7 +38,7 @@ export async function prometheusText(sources: readonly Metrics[]): Promise<strin
 function snapshot(metrics: Metrics, several: boolean): Snapshot[] {
   const { role } = metrics;
   const shared: Labels = several && role ? { role } : {};
-  const families = metrics.list();
+  const families = metrics.families();
   const seen = new Set(families.map(({ name }) => name));
   for (const info of CATALOGUE.values()) {
     if (role && info.kind === "counter" && info.roles.includes(role) && !seen.has(info.name)) {

@@ -21,7 +21,8 @@ describe("a counter", () => {
     metrics.count("b_total", 1, { reason: "y" });
     metrics.count("a_total");
     metrics.count("b_total", 2, { reason: "x" });
-    expect(metrics.list()).toEqual([
+    expect(metrics.list()).toEqual([["a_total", "counter", 1], ["b_total", "counter", 3]]);
+    expect(metrics.families()).toEqual([
       { name: "a_total", kind: "counter", samples: [{ labels: {}, value: 1 }] },
       {
         name: "b_total",
@@ -38,7 +39,7 @@ test("a gauge is read when it is asked for; one that ends in _total is a counter
   metrics.gauge("rooms", () => rooms, { state: "open" });
   metrics.gauge("cpu_seconds_total", () => 7);
   rooms = 2;
-  expect(metrics.list()).toEqual([
+  expect(metrics.families()).toEqual([
     { name: "cpu_seconds_total", kind: "counter", samples: [{ labels: {}, value: 7 }] },
     { name: "rooms", kind: "gauge", samples: [{ labels: { state: "open" }, value: 2 }] },
   ]);
@@ -49,10 +50,11 @@ test("a histogram's buckets hold all that was not longer than their bound", () =
   const histogram = metrics.histogram("wait_seconds", { reason: "x" });
   for (const seconds of [-1, 0.001, 0.0011, 3, 60]) histogram.observe(seconds);
   expect(metrics.histogram("wait_seconds", { reason: "x" })).toBe(histogram);
-  const [family] = metrics.list();
+  const [family] = metrics.families();
   const at = (le: string): number | undefined =>
     family?.samples.find(({ labels }) => labels["le"] === le)?.value;
   expect([at("0.001"), at("0.0025"), at("2.5"), at("5"), at("10"), at("+Inf")]).toEqual([2, 3, 3, 4, 4, 5]);
+  expect(metrics.list()).toEqual([["wait_seconds", "histogram", 5]]);
   expect(family?.samples.length).toBe(SECONDS.length + 3);
   expect(family?.samples.slice(-2)).toEqual([
     { suffix: "_sum", labels: { reason: "x" }, value: 63.0021 },

@@ -172,8 +172,19 @@ export class Metrics {
     return sum;
   }
 
-  /** Everything, sorted by name. */
-  list(): MetricFamily[] {
+  /**
+   * One number for each name, as `[name, kind, value]`, sorted by name: the sum over its labels, of a histogram how often
+   * something was observed.
+   */
+  list(): [name: string, kind: MetricKind, value: number][] {
+    return this.families().map(({ name, kind, samples }) => {
+      const counted = kind === "histogram" ? samples.filter(({ suffix }) => suffix === "_count") : samples;
+      return [name, kind, counted.reduce((sum, { value }) => sum + value, 0)];
+    });
+  }
+
+  /** Everything with its labels, sorted by name. */
+  families(): MetricFamily[] {
     const families = new Map<string, MetricFamily & { samples: MetricSample[] }>();
     for (const key of [...this.#series.keys()].sort()) {
       const { name, kind, samples } = this.#series.get(key) as Series;

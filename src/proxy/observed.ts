@@ -3,14 +3,17 @@
  *
  * @module
  */
+import { buildInfo } from "../lib/build_info.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Counter, Metrics } from "../lib/metrics.ts";
 import { type Readiness, READY, waiting } from "../lib/readiness.ts";
 import type { Peers } from "../link/peers.ts";
 import type { Router } from "../link/router.ts";
 import type { View } from "../membership/view.ts";
+import { gaugeView } from "../membership/view_metrics.ts";
 import type { Refusal } from "../protocols/protocol.ts";
 import type { ProxyRooms } from "./proxy_rooms.ts";
+import type { ProxyServer } from "./proxy_server.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -21,14 +24,19 @@ export function linkReadiness(linked: boolean, view: View): Readiness {
   return waiting(known ? "no link to a ChatServer" : "no ChatServer is in the list of members");
 }
 
-/** Registers what is read from a proxy's parts when it is asked for. */
-export function gaugeProxy(
-  metrics: Metrics,
-  sessions: Sessions,
-  rooms: ProxyRooms,
-  router: Router,
-  peers: Peers,
-): void {
+/** Parts of a proxy that are asked how much they have. */
+interface Parts {
+  readonly sessions: Sessions;
+  readonly rooms: ProxyRooms;
+  readonly router: Router;
+  readonly peers: Peers;
+}
+
+/** Registers what is read from a proxy and its parts when it is asked for. */
+export function gaugeProxy(proxy: ProxyServer, { sessions, rooms, router, peers }: Parts): void {
+  const { metrics, membership, transport, id } = proxy;
+  metrics.gauge("toychat_build_info", () => 1, buildInfo(transport, id));
+  gaugeView(metrics, membership);
   metrics.gauge("toychat_sessions", () => sessions.size);
   metrics.gauge("toychat_rooms", () => rooms.size);
   metrics.gauge("toychat_messages_pending", () => router.pending);

@@ -4,7 +4,6 @@
  * @module
  */
 import { type Body, decodeBody } from "../lib/body.ts";
-import { buildInfo } from "../lib/build_info.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
@@ -23,7 +22,6 @@ import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
-import { gaugeView } from "../membership/view_metrics.ts";
 import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
 import { countRefusals, gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
@@ -126,9 +124,12 @@ export class ProxyServer {
     });
     this.#host = this.#sessionHost();
     this.#repeats = new Repeats(this.metrics, this.#log);
-    this.metrics.gauge("toychat_build_info", () => 1, buildInfo(this.#transport, this.id));
-    gaugeView(this.metrics, this.#membership);
-    gaugeProxy(this.metrics, this.#sessions, this.#rooms, this.#router, this.#peers);
+    gaugeProxy(this, {
+      sessions: this.#sessions,
+      rooms: this.#rooms,
+      router: this.#router,
+      peers: this.#peers,
+    });
   }
 
   #identity(): LinkIdentity {

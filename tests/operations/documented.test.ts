@@ -43,6 +43,8 @@ function gather(all: readonly Use[]): Map<string, { hows: string[]; keys: string
 test("every name that is counted or logged can be read from the source", () => {
   const advice = "write the metric, or the level and the event, as literals";
   expect(uses.unclear.map((where) => `${where}: ${advice}`)).toEqual([]);
+  const names = [...uses.metrics, ...uses.events].map(({ name }) => name);
+  expect(names.filter((name) => !/^[a-z][a-z_]*[a-z]$/.test(name))).toEqual([]);
   expect(uses.metrics.length).toBeGreaterThan(50);
   expect(uses.events.length).toBeGreaterThan(30);
 });

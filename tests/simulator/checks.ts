@@ -228,8 +228,7 @@ function rest(cluster: Cluster, rooms: readonly string[], faults: string[]): voi
     if (users.join() !== expected.join()) faults.push(`${room} has ${users}, not ${expected}`);
   }
   for (const { id, server } of cluster.serving(cluster.proxies)) {
-    const family = server.metrics.list().find(({ name }) => name === "toychat_messages_pending");
-    const pending = family?.samples[0]?.value;
+    const pending = server.metrics.list().find(([name]) => name === "toychat_messages_pending")?.[2];
     if (pending !== 0) faults.push(`${id} has ${pending} messages under way`);
   }
   for (const client of cluster.clients) {
