@@ -28,7 +28,7 @@ import { Departures } from "./departures.ts";
 import { drain } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
-import { chatReadiness, gaugeChat } from "./observed.ts";
+import { chatReadiness, gaugeChat, gaugeLinks } from "./observed.ts";
 import { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 import { Rooms } from "./rooms.ts";
@@ -121,8 +121,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.metrics.gauge("toychat_build_info", () => 1, buildInfo(transport, this.id));
     gaugeView(this.metrics, this.#membership);
     gaugeChat(this.metrics, this.#rooms, () => this.#lease);
-    this.metrics.gauge("toychat_links", () => this.#inbound.links.length, { direction: "in" });
-    this.metrics.gauge("toychat_links", () => [...this.#peers.links()].length, { direction: "out" });
+    gaugeLinks(this.metrics, this.#inbound, this.#peers);
   }
 
   #makeRooms(): Rooms<Types> {

@@ -6,6 +6,8 @@
 import type { Metrics } from "../lib/metrics.ts";
 import { type Readiness, READY, waiting } from "../lib/readiness.ts";
 import type { Link } from "../link/link.ts";
+import type { LinkListener } from "../link/listener.ts";
+import type { Peers } from "../link/peers.ts";
 import type { Lease } from "../membership/membership.ts";
 import type { View } from "../membership/view.ts";
 import type { ClusterTypes } from "./events.ts";
@@ -30,6 +32,12 @@ export function gaugeChat<Types extends ClusterTypes>(
   metrics.gauge("toychat_users", () => rooms.sessions.size);
   metrics.gauge("toychat_rooms_handing_over", () => rooms.handoffs.outgoing);
   metrics.gauge("toychat_lease_held", () => lease()?.held() ? 1 : 0);
+}
+
+/** The same of its links. */
+export function gaugeLinks(metrics: Metrics, inbound: LinkListener, peers: Peers): void {
+  metrics.gauge("toychat_links", () => inbound.links.length, { direction: "in" });
+  metrics.gauge("toychat_links", () => [...peers.links()].length, { direction: "out" });
 }
 
 type Host<Types extends ClusterTypes> = Pick<RoomsHost<Types>, "clock" | "metrics" | "log">;

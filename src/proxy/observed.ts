@@ -24,16 +24,14 @@ export function linkReadiness(linked: boolean, view: View): Readiness {
   return waiting(known ? "no link to a ChatServer" : "no ChatServer is in the list of members");
 }
 
-/** Parts of a proxy that are asked how much they have. */
-interface Parts {
-  readonly sessions: Sessions;
-  readonly rooms: ProxyRooms;
-  readonly router: Router;
-  readonly peers: Peers;
-}
-
 /** Registers what is read from a proxy and its parts when it is asked for. */
-export function gaugeProxy(proxy: ProxyServer, { sessions, rooms, router, peers }: Parts): void {
+export function gaugeProxy(
+  proxy: ProxyServer,
+  sessions: Sessions,
+  rooms: ProxyRooms,
+  router: Router,
+  peers: Peers,
+): void {
   const { metrics, membership, transport, id } = proxy;
   metrics.gauge("toychat_build_info", () => 1, buildInfo(transport, id));
   gaugeView(metrics, membership);

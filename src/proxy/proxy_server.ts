@@ -124,12 +124,7 @@ export class ProxyServer {
     });
     this.#host = this.#sessionHost();
     this.#repeats = new Repeats(this.metrics, this.#log);
-    gaugeProxy(this, {
-      sessions: this.#sessions,
-      rooms: this.#rooms,
-      router: this.#router,
-      peers: this.#peers,
-    });
+    gaugeProxy(this, this.#sessions, this.#rooms, this.#router, this.#peers);
   }
 
   #identity(): LinkIdentity {

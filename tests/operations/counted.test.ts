@@ -164,3 +164,23 @@ test("a proxy that drains says so, and goes on", async () => {
   expect(await (await get("/readyz")).json()).toMatchObject({ status: "draining" });
   expect((await get("/other")).status).toBe(404);
 });
+
+test("a proxy that stops answers those who ask for its readiness until what its users sent is done", async () => {
+  const room = roomOf("c1");
+  const release = Promise.withResolvers<void>();
+  chats.get("c1")?.on("message", () => release.promise);
+  const ann = await User.enter(room);
+  ann.send({ type: "message", room, body: "x", id: 1 });
+  await until(
+    () => chats.get("c1")?.metrics.get("toychat_messages_accepted_total") === 1,
+    "it to be accepted",
+  );
+  const stopped = proxy.stop();
+  const answer = await transport.fetch(new Request(`http://127.0.0.1:${port}/readyz`));
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toMatchObject({ status: "draining" });
+  release.resolve();
+  await stopped;
+  const gone = transport.fetch(new Request(`http://127.0.0.1:${port}/readyz`));
+  expect(await gone.then(() => "answered", () => "refused")).toBe("refused");
+});
