@@ -83,13 +83,13 @@ const metrics: Flag = {
   name: "metrics",
   value: "PORT|off",
   example: "9100",
-  about: "port for /metrics and health alone, on --host, instead of /metrics on --http; 0 picks one",
+  about: "port for /metrics and health alone, instead of /metrics on --http; without a secret on 127.0.0.1",
 };
 const health: Flag = {
   name: "http",
   value: "PORT|off",
   example: "9100",
-  about: "port for /healthz, /readyz and /metrics, on --host; 0 picks one",
+  about: "port for /healthz, /readyz and /metrics; without a secret on 127.0.0.1",
   default: "off",
   own: true,
 };

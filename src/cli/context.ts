@@ -111,16 +111,22 @@ export function bridgeMembership(context: Context, timeoutMs = 10_000): BridgeMe
  * @throws {ToychatError} `bad_usage` where others could reach it that need no secret.
  */
 export function guardedListen(context: Context, name: string, port: number): Endpoint {
-  return guarded(context, name, context.flags.listen(port));
-}
-
-/** The same for an address that was chosen otherwise. */
-export function guarded(context: Context, name: string, listen: Endpoint): Endpoint {
+  const listen = context.flags.listen(port);
   if (context.secret !== undefined || isLoopback(listen.host)) return listen;
   throw badUsage(
     `a ${name} on ${listen.host} can be reached from other hosts and has no secret to know its own by: ` +
       "give all of the cluster the same by --secret-file or TOYCHAT_SECRET, or listen on 127.0.0.1",
   );
+}
+
+/**
+ * Where a port for health and metrics is, which a flag gives; undefined where it is off. Whoever reaches it may ask, so
+ * without a secret, which says that the cluster is on a network of its own, it stays on loopback.
+ */
+export function healthListen({ flags, secret }: Context, flag: string): Endpoint | undefined {
+  const port = flags.port(flag, undefined);
+  if (port === undefined) return undefined;
+  return { host: secret === undefined ? "127.0.0.1" : flags.host(), port };
 }
 
 /**

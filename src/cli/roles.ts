@@ -16,7 +16,7 @@ import type { Membership } from "../membership/membership.ts";
 import { mqtt } from "../protocols/mqtt.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
-import { bridgeMembership, type Context, guarded, guardedListen, publicAddress } from "./context.ts";
+import { bridgeMembership, type Context, guardedListen, healthListen, publicAddress } from "./context.ts";
 import { type Endpoint, endpointText } from "./flags.ts";
 import type { Life } from "./life.ts";
 import { badUsage } from "./usage.ts";
@@ -62,8 +62,7 @@ export async function bridge(context: Context, life: Life): Promise<object> {
 export async function chat(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
   const listen = guardedListen(context, "ChatServer", 0);
-  const port = flags.port("http", undefined);
-  const http = port === undefined ? undefined : guarded(context, "health port", { host: flags.host(), port });
+  const http = healthListen(context, "http");
   const settings = { id: flags.id(), address: publicAddress(flags, listen), listen };
   const membership = bridgeMembership(context);
   const application = await loadApplication(context.argument, log);
@@ -76,9 +75,7 @@ export async function chat(context: Context, life: Life): Promise<object> {
 export async function proxy(context: Context, life: Life): Promise<object> {
   const { flags } = context;
   const ports = { mqtt: flags.port("mqtt", MQTT_PORT), http: flags.port("http", HTTP_PORT) };
-  const metricsPort = flags.port("metrics", undefined);
-  const health = metricsPort === undefined ? undefined : { host: flags.host(), port: metricsPort };
-  if (health) guarded(context, "metrics port", health);
+  const health = healthListen(context, "metrics");
   if (ports.mqtt === undefined && ports.http === undefined) {
     throw badUsage("--mqtt off and --http off leave no way for users to come in: leave one of them out");
   }

@@ -195,12 +195,6 @@ describe("the log", () => {
     ]);
   });
 
-  test("a level that does not exist is answered by those that do", async () => {
-    const { code, stderr } = await processes.run(on, ["bridge", "--log-level", "loud"]);
-    expect(code).toBe(2);
-    expect(stderr).toContain('--log-level is "loud": write info or debug or warn or error');
-  });
-
   test("cannot be flooded: what is left out is counted", async () => {
     const secret = join(folder, "secret");
     writeFileSync(secret, "s3cret");
@@ -238,4 +232,14 @@ test("in dev, roles on one page are told apart", async () => {
   expect(page.get('toychat_links{direction="in",role="chat"}')).toBeGreaterThanOrEqual(3);
   expect(page.get('toychat_build_info{id="chat-2",runtime="' + on.name + '",version="0.1.0",role="chat"}'))
     .toBe(1);
+});
+
+test("a port for health stays on loopback in a cluster without a secret, whatever --host says", async () => {
+  const [on] = runtimes() as [Runtime];
+  const { url } = await startBridge(on);
+  const args = ["proxy", "--bridge", url, "--host", "0.0.0.0", "--mqtt", "0", "--http", "off"];
+  const open = await processes.role<{ metrics: number }>(on, [...args, "--metrics", "0"]);
+  expect((await readiness(open.ready.metrics)).status).toBe(503);
+  const line = open.stderr.split("\n").find((text) => text.includes("health_listening"));
+  expect(line).toContain(`address=127.0.0.1:${open.ready.metrics}`);
 });
