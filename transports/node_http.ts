@@ -22,7 +22,7 @@ import { type WsServer, wsServer } from "./ws_api.ts";
 /** Starts an HTTP or HTTPS server. Throws as `listen` does. */
 export function serveNode(options: ServeOptions, settings: Settings): Promise<ListenSocket> {
   const failed = (error: unknown) => {
-    settings.log("error", "fetch failed", { error: errorMessage(error) });
+    settings.log("error", "fetch_failed", { error: errorMessage(error) });
     return failedResponse();
   };
   const plain = getRequestListener((request, bindings) => {
@@ -83,7 +83,10 @@ class Upgrader {
     try {
       return await this.#options.fetch(request, env);
     } catch (error) {
-      this.#settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+      this.#settings.log("error", "fetch_failed", {
+        error: errorMessage(error),
+        path: new URL(request.url).pathname,
+      });
       return failedResponse();
     }
   }

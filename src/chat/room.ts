@@ -99,15 +99,18 @@ export class Room {
   readonly senders: RecentNumbers = new RecentNumbers();
   /** Acknowledged messages that are not acknowledged yet, by sender and number. */
   readonly unacknowledged: Map<string, Inbound> = new Map();
+  /** When it was made, by the server's clock. */
+  readonly since: number;
   /** When it was last used. */
   used = 0;
   readonly #jobs: Deque<Job> = new Deque();
   #busy = false;
   #whenIdle: (() => void) | undefined;
 
-  /** Makes a room that is not open yet. */
-  constructor(name: string) {
+  /** Makes a room that is not open yet; `since` is the time of it. */
+  constructor(name: string, since = 0) {
     this.name = name;
+    this.since = since;
   }
 
   /** Whether a job is under way or waits. */

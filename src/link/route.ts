@@ -28,6 +28,8 @@ export class Route {
   clean = true;
   /** Whether an owner was lost or left since the room was last seen open. */
   away = false;
+  /** When that was, by the router's clock. */
+  awaySince = 0;
   /** Messages that are not over. */
   live = 0;
   /** Transmissions to this owner that it has not confirmed. */
@@ -258,6 +260,7 @@ export class Route {
     this.#heads = undefined;
     // What was lost on the way here stays lost, however the owner that never opened the room lets go of it.
     this.clean = clean && (this.clean || !this.away);
+    if (!this.away) this.awaySince = this.#router.host.clock.now();
     this.away = true;
     // Another owner may wait for this router's announcement, members or not.
     this.#expected = clean && this.epoch !== undefined;

@@ -117,7 +117,7 @@ export class MqttPublisher {
 
   #countRefusal(refusal: PublishRefusal): void {
     const { metrics } = this.#peer.channel;
-    metrics.count("toychat_mqtt_publishes_refused_total");
+    metrics.count("toychat_mqtt_publishes_refused_total", 1, { reason: refusal });
     if (refusal === "invalid_room") metrics.count("toychat_mqtt_invalid_topics_total");
   }
 }
