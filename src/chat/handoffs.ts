@@ -105,7 +105,7 @@ export class Handoffs {
       metrics.histogram("toychat_handoff_seconds").observe((clock.now() - out.since) / 1000);
     }
     this.#outgoing.delete(out.frame.room);
-    for (const link of out.tell) this.#confirm(out.frame, link);
+    for (const link of out.tell) this.confirm(out.frame, link);
   }
 
   /** Sends a room on its way to whoever owns it; keeps it until that one has taken it. */
@@ -150,11 +150,11 @@ export class Handoffs {
   receive(frame: HandoffFrame, from: Link): void {
     const there = this.#incoming.get(frame.room) ?? this.#outgoing.get(frame.room);
     if (there && there.frame.epoch !== frame.epoch) return this.refuse(frame, from);
-    if (there && there.frame.term > frame.term) return this.#confirm(frame, from);
+    if (there && there.frame.term > frame.term) return this.confirm(frame, from);
     const tell = new Set([from]);
     for (const link of there?.tell ?? []) {
       if (there?.frame.term === frame.term) tell.add(link);
-      else this.#confirm((there as Incoming).frame, link);
+      else this.confirm((there as Incoming).frame, link);
     }
     this.#outgoing.delete(frame.room);
     this.#incoming.delete(frame.room);
@@ -170,10 +170,11 @@ export class Handoffs {
   opened(room: string): void {
     const incoming = this.#incoming.get(room);
     this.#incoming.delete(room);
-    for (const link of incoming?.tell ?? []) this.#confirm((incoming as Incoming).frame, link);
+    for (const link of incoming?.tell ?? []) this.confirm((incoming as Incoming).frame, link);
   }
 
-  #confirm({ room, epoch, term }: HandoffFrame, to: Link): void {
+  /** Tells whoever sent a hand-off that it was taken. */
+  confirm({ room, epoch, term }: HandoffFrame, to: Link): void {
     if (!to.ended) to.send({ type: "taken", room, epoch, term });
   }
 

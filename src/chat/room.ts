@@ -204,6 +204,16 @@ export class Room {
     return taken;
   }
 
+  /** Takes out all messages that wait; events stay. */
+  takeMessages(): Inbound[] {
+    const taken: Inbound[] = [];
+    this.#jobs.filter(({ message }) => {
+      if (message) taken.push(message);
+      return !message;
+    });
+    return taken;
+  }
+
   /** Runs what waits, as far as the room is open and not busy. */
   run(): void {
     while (this.phase === "open" && !this.#busy) {

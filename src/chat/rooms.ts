@@ -16,7 +16,7 @@ import type { ClusterTypes, Listeners } from "./events.ts";
 import { Handoffs } from "./handoffs.ts";
 import { endForeign, noteClosed, noteLate, noteOpened } from "./observed.ts";
 import type { ChatLimits } from "./options.ts";
-import { awaitsProxies, openRoom, tellOpened } from "./opening.ts";
+import { awaitsProxies, openRoom, tellMerged, tellOpened } from "./opening.ts";
 import { Releases } from "./releases.ts";
 import { type Attachment, Room } from "./room.ts";
 import { Sessions } from "./sessions.ts";
@@ -300,12 +300,10 @@ export class Rooms<Types extends ClusterTypes> {
     const room = this.#rooms.get(frame.room);
     const here = this.#releases.leaving.has(frame.room) || (room !== undefined && room.phase !== "waiting");
     if (!room || !here) return this.handoffs.receive(frame, link);
-    const { room: name, epoch, term } = frame;
-    if (room.epoch === epoch && room.term > term) {
-      return void link.send({ type: "taken", room: name, epoch, term });
-    }
-    noteLate(this.#host, name, link.peer.id);
+    if (room.epoch === frame.epoch && room.term > frame.term) return this.handoffs.confirm(frame, link);
+    noteLate(this.#host, room.name, link.peer.id);
     this.handoffs.refuse(frame, link);
+    tellMerged(room, frame);
   }
 
   #released(room: Room): void {

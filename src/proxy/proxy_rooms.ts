@@ -217,7 +217,8 @@ export class ProxyRooms {
     const route = this.#host.router.find(frame.room);
     if (!route || route.source !== link) return;
     // An owner that released the room and took it back meanwhile says so by its epoch alone.
-    const moved = route.epoch !== undefined && (route.away || route.epoch !== frame.epoch);
+    const moved = frame.reason === "merged" ||
+      (route.epoch !== undefined && (route.away || route.epoch !== frame.epoch));
     const lost = !(frame.reason === "hand-off" && route.clean && route.epoch === frame.epoch);
     const awayMs = route.away ? this.#host.clock.now() - route.awaySince : 0;
     route.epoch = frame.epoch;
