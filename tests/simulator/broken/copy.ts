@@ -8,7 +8,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
-import type { Kind } from "../model.ts";
+import type { Kind } from "../schedule.ts";
 import type { Finding } from "./runner.ts";
 import { applyEdit, type Switch } from "./switches.ts";
 
@@ -16,6 +16,9 @@ const ROOT = resolve(import.meta.dirname, "../../..");
 
 /** What a simulator needs to run. */
 const COPIED = ["src", "transports", "tests/simulator", "tests/support", "package.json"];
+
+/** A link to the installed packages; it goes before the copy does. */
+const MODULES = "node_modules";
 
 /** The text of a file of the repository. */
 export function source(file: string): Promise<string> {
@@ -31,22 +34,23 @@ export async function withCopy<T>(
   try {
     const filter = (from: string): boolean => !from.endsWith(".test.ts");
     for (const name of COPIED) await cp(join(ROOT, name), join(path, name), { recursive: true, filter });
-    await symlink(join(ROOT, "node_modules"), join(path, "node_modules"));
+    await symlink(join(ROOT, "node_modules"), join(path, MODULES));
     for (const edit of broken?.edits ?? []) {
       const file = join(path, edit.file);
       await writeFile(file, applyEdit(await readFile(file, "utf8"), edit));
     }
     return await use(path);
   } finally {
+    await rm(join(path, MODULES), { force: true });
     await rm(path, { recursive: true, force: true });
   }
 }
 
-/** Runs seeds 1 to `last` of a kind in a copy with a switch thrown, until one fails. */
-export function hunt(broken: Switch | undefined, kind: Kind, last: number): Promise<Finding> {
+/** Runs seeds 1 to `last`, all of one kind or by turns, in a copy with a switch thrown, until one fails. */
+export function hunt(broken: Switch | undefined, last: number, kind?: Kind): Promise<Finding> {
   return withCopy(broken, async (path) => {
     const runner = join(path, "tests/simulator/broken/runner.ts");
-    const output = await run([process.execPath, runner, kind, String(last)], path);
+    const output = await run([process.execPath, runner, String(last), ...kind ? [kind] : []], path);
     return JSON.parse(output) as Finding;
   });
 }

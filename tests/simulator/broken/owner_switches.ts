@@ -26,7 +26,6 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "owner-check",
     breaks: "a ChatServer opens and accepts rooms that its own view does not give to it",
-    kind: "lag",
     edits: [
       rooms(
         `(room.phase === "open" || (room.phase === "waiting" && this.#owns(room.name))),`,
@@ -41,19 +40,16 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "refused-until-it-returns",
     breaks: "a ChatServer that has refused a message accepts later ones of its sender",
-    kind: "lag",
     edits: [acceptance("      refusing.set(frame.session, frame.seq);\n      return", "      return")],
   },
   {
     name: "wait-for-proxies",
     breaks: "a room opens afresh at once, though not every proxy has announced its members",
-    kind: "kill",
     edits: [settlement(`if (role === "proxy" && waited <`, `if (role === "proxy" && waited < 0 * `)],
   },
   {
     name: "wait-for-proxies-of-a-hand-off",
     breaks: "a room opens with its hand-off before the proxies that had members have announced them",
-    kind: "planned",
     edits: [
       rooms(
         "if (waits && this.#host.clock.now() < incoming.until) return;",
@@ -64,13 +60,11 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-servers",
     breaks: "a room opens afresh at once, though not every ChatServer has said what it hands over",
-    kind: "planned",
     edits: [settlement(`if (role === "chat" && waited <`, `if (role === "chat" && waited < 0 * `)],
   },
   {
     name: "expected-hand-off",
     breaks: "a room opens afresh although a ChatServer has said that it will hand it over",
-    kind: "planned",
     edits: [
       rooms(
         "if (!this.settlement.settled || this.settlement.expects(room.name)) return;",
@@ -81,19 +75,16 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "numbers-at-owners",
     breaks: "a ChatServer accepts again what a sender repeats under the same number",
-    kind: "cut",
     edits: [acceptance("    if (!frame.ack) return false;\n", "    if (frame.seq > 0) return false;\n")],
   },
   {
     name: "numbers-in-hand-offs",
     breaks: "a hand-off does not carry what was accepted of each sender",
-    kind: "cut",
     edits: [releases("const senders = room.senders.entries();", "const senders: [string, number][] = [];")],
   },
   {
     name: "offset-in-hand-offs",
     breaks: "a room that was handed over counts its messages from the start again",
-    kind: "planned",
     edits: [{
       file: "src/chat/opening.ts",
       find: "room.offset = handoff?.offset ?? 0;",
@@ -103,7 +94,6 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-taking",
     breaks: "a message is acknowledged before the proxies have taken what it led to",
-    kind: "kill",
     edits: [
       acceptance(
         "      this.#host.confirms.all(cause.frames, () => this.#ack(room, inbound, cause.failure));",
@@ -114,13 +104,11 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-routed",
     breaks: "a message is acknowledged before those are that its listener sent to other rooms",
-    kind: "kill",
     edits: [acceptance("if (cause.routed === 0) taken();", "if (cause.routed >= 0) taken();")],
   },
   {
     name: "one-at-a-time",
     breaks: "the listeners of one room run side by side",
-    kind: "planned",
     edits: [{
       file: "src/chat/room.ts",
       find: `while (this.phase === "open" && !this.#busy) {`,
@@ -130,15 +118,16 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "seal",
     breaks: "a room is released while its listener still runs",
-    kind: "planned",
     edits: [
-      releases("    room.whenIdle(() => {", "    const now = (run: () => void): void => run();\n    now(() => {"),
+      releases(
+        "    room.whenIdle(() => {",
+        "    const now = (run: () => void): void => run();\n    now(() => {",
+      ),
     ],
   },
   {
     name: "released-last",
     breaks: "a hand-off leaves before every proxy has taken the last deliveries",
-    kind: "planned",
     edits: [
       releases(
         "      this.#host.confirms.all(frames, () => {",
@@ -149,7 +138,6 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "same-view",
     breaks: "a room is handed to a ChatServer whose view may not be the sender's",
-    kind: "planned",
     edits: [{
       file: "src/chat/handoffs.ts",
       find: "if (!link || link.ended || !this.#host.agrees(link)) return;",
@@ -159,15 +147,16 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "late-hand-off",
     breaks: "a hand-off that comes late takes the place of the room that is open",
-    kind: "mixed",
     edits: [
-      rooms("    if (!room || !here) return this.handoffs.receive(frame, link);\n", "    if (!here || room) return this.handoffs.receive(frame, link);\n"),
+      rooms(
+        "    if (!room || !here) return this.handoffs.receive(frame, link);\n",
+        "    if (!here || room) return this.handoffs.receive(frame, link);\n",
+      ),
     ],
   },
   {
     name: "lease",
     breaks: "a ChatServer goes on accepting without its lease",
-    kind: "expel",
     edits: [{
       file: "src/chat/chat_server.ts",
       find: "held: () => this.#lease?.held() ?? false,",
@@ -177,7 +166,6 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "resume",
     breaks: "a link that goes on over a new connection does not send again what the last one lost",
-    kind: "cut",
     edits: [{
       file: "src/link/link_end.ts",
       find: "    this.#written = received;\n",

@@ -22,7 +22,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "ordered-queue",
     breaks: "a message goes out at once, also while earlier ones of its room wait to be sent again",
-    kind: "lag",
     edits: [
       route(
         "    if (this.source === undefined) this.settle();\n    this.pump();",
@@ -34,7 +33,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "earlier-owner-settled",
     breaks: "messages go to the next owner before the last one has dealt with what it was sent",
-    kind: "planned",
     edits: [
       route(
         "if (this.#stale > 0 || this.#owed.size > 0 || link.full) return;",
@@ -45,7 +43,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "announcement",
     breaks: "a new owner learns of a router's members only behind the first messages",
-    kind: "planned",
     edits: [
       route(
         `      type: "announce",\n      room: this.room,\n      members,`,
@@ -70,7 +67,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "announced-round",
     breaks: "a router says that its announcements for a view have ended before it makes them",
-    kind: "kill",
     edits: [
       router(
         `    for (const link of open) link.send({ type: "digest", digest });
@@ -91,7 +87,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "released",
     breaks: "a router goes to the next owner at once, without waiting for the last one to release the room",
-    kind: "planned",
     edits: [
       route(
         "    if (this.source) return this.#yield();\n    const link",
@@ -102,7 +97,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "released-number",
     breaks: "a router takes a release for the present one that answers an earlier announcement",
-    kind: "mixed",
     edits: [
       route(
         "if (link !== this.source || attach !== this.#attach) return;",
@@ -113,7 +107,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "numbers-at-proxies",
     breaks: "a proxy delivers again what comes again under the same cause and number",
-    kind: "kill",
     edits: [
       proxyRooms(
         "if (cause && !room.delivered.raise(cause[0], cause[1])) {",
@@ -124,7 +117,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "one-source",
     breaks: "a proxy takes a room's deliveries from any server",
-    kind: "lag",
     edits: [
       proxyRooms(
         "if (room && this.#host.router.find(name)?.source === link) return room;",
@@ -135,7 +127,6 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "moved-lost",
     breaks: "users are always told that a move lost nothing",
-    kind: "kill",
     edits: [
       proxyRooms(
         `const lost = !(frame.reason === "hand-off" && route.clean && route.epoch === frame.epoch);`,
@@ -146,19 +137,16 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "moved",
     breaks: "users are not told that a room has moved",
-    kind: "kill",
     edits: [proxyRooms("if (moved) member.session.moved(frame.room, lost);", "")],
   },
   {
     name: "sent-again",
     breaks: "what a dead owner had not acknowledged is taken for acknowledged, and not sent again",
-    kind: "kill",
     edits: [route("      if (!entry.done) {\n        this", "      if (entry) {\n        this")],
   },
   {
     name: "at-most-once",
     breaks: "unacknowledged messages that a dead owner may have taken are sent again as well",
-    kind: "kill",
     edits: [route("      if (!entry.done) {\n        this", "      if (!entry) {\n        this")],
   },
 ];

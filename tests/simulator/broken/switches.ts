@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Kind } from "../model.ts";
+import type { Kind } from "../schedule.ts";
 
 /** A change of one file: `find` stands in it exactly once, and becomes `replace`. */
 export interface Edit {
@@ -19,8 +19,8 @@ export interface Switch {
   readonly name: string;
   /** What the core does then. */
   readonly breaks: string;
-  /** The schedules under which it is caught soonest. */
-  readonly kind: Kind;
+  /** The only kind of schedule that shows it soon enough; absent: all kinds by turns, as the simulator runs them. */
+  readonly kind?: Kind;
   readonly edits: readonly Edit[];
 }
 
