@@ -13,7 +13,7 @@ import { Deque } from "../lib/deque.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Placement } from "../membership/placement.ts";
 import type { AckFrame, AnnouncedMember, Frame, MessageFrame, RefusedFrame } from "./frames.ts";
-import type { Link } from "./link.ts";
+import { checkDepth, type Link } from "./link.ts";
 import { Route } from "./route.ts";
 import type { Sender } from "./sender.ts";
 
@@ -382,10 +382,15 @@ export class Router {
   }
 }
 
-/** What a body costs in memory, roughly: enough to bound queues by. */
+/**
+ * What a body costs in memory, roughly: enough to bound queues by. Throws a `RangeError` where it nests too deeply, while
+ * whoever sends it can still hear of it.
+ */
 function sizeOf(body: Body): number {
   if (typeof body === "string") return body.length + 128;
   if (body instanceof Uint8Array) return body.length + 128;
   if (body === null || typeof body !== "object") return 136;
-  return JSON.stringify(body).length + 128;
+  const text = JSON.stringify(body);
+  checkDepth(text, body);
+  return text.length + 128;
 }

@@ -7,7 +7,7 @@
 import { ChatServer } from "../../src/chat/chat_server.ts";
 import { Bridge } from "../../src/http/bridge.ts";
 import { errorMessage } from "../../src/lib/errors.ts";
-import type { LogFields, LogLevel } from "../../src/lib/log.ts";
+import { type LogFields, type Logger, type LogLevel, noLog } from "../../src/lib/log.ts";
 import type { Connection, ConnectionHandler, FetchHandler, Transport } from "../../src/lib/transport.ts";
 import { BridgeMembership } from "../../src/membership/bridge_client.ts";
 import { LocalMembership } from "../../src/membership/local.ts";
@@ -53,18 +53,23 @@ export class World {
   #baseline = "";
   #rounds = 0;
 
-  private constructor(secret: string | undefined) {
+  /** Hears of every event. */
+  readonly #hearLog: Logger;
+
+  private constructor(secret: string | undefined, log: Logger) {
     this.secret = secret;
+    this.#hearLog = log;
   }
 
-  /** Makes a world, ready. */
-  static async make(secret?: string): Promise<World> {
-    const world = new World(secret);
+  /** Makes a world, ready; `log` hears of every event. */
+  static async make(secret?: string, log: Logger = noLog): Promise<World> {
+    const world = new World(secret, log);
     await world.#start();
     return world;
   }
 
   #log = (level: LogLevel, event: string, fields: LogFields = {}): void => {
+    this.#hearLog(level, event, fields);
     const problem = eventProblem(level, event, fields);
     if (problem !== undefined) this.#problems.push(problem);
     // What a client sends is no fault of ours, so nothing that it does may be logged as one.
