@@ -1,5 +1,6 @@
 /**
- * The fuzzer: hostile inputs against the real roles, in this machine's memory and in virtual time.
+ * The fuzzer: hostile inputs against the real roles: in memory and in virtual time, and, fewer, over TCP
+ * against processes on Bun, Deno and Node.
  *
  *     npm run fuzz -- --inputs 10000000 --jobs 2              all targets
  *     npm run fuzz -- --target mqtt --seed 7 --inputs 100000  one target, other inputs
@@ -20,6 +21,7 @@ import { runtime, type RuntimeName } from "../support/runtimes.ts";
 import { decodeInput } from "./input.ts";
 import { playAlone } from "./run.ts";
 import { type Share, shares } from "./shares.ts";
+import { playReal, REAL_TARGETS, type RealTarget } from "./real_targets.ts";
 import { type Target, TARGETS } from "./targets.ts";
 import { failureText, type Report, type Work } from "./worker.ts";
 
@@ -46,14 +48,16 @@ function number(name: "inputs" | "jobs" | "seed" | "batch"): number {
   process.exit(2);
 }
 
-function chosen(): readonly Target[] {
+const ALL: readonly (Target | RealTarget)[] = [...TARGETS, ...REAL_TARGETS];
+
+function chosen(): readonly (Target | RealTarget)[] {
   const names = values.target ?? [];
-  const unknown = names.find((name) => !TARGETS.some((target) => target.name === name));
+  const unknown = names.find((name) => !ALL.some((target) => target.name === name));
   if (unknown !== undefined) {
-    console.error(`there is no target ${unknown}: use ${TARGETS.map(({ name }) => name).join(", ")}`);
+    console.error(`there is no target ${unknown}: use ${ALL.map(({ name }) => name).join(", ")}`);
     process.exit(2);
   }
-  return names.length === 0 ? TARGETS : TARGETS.filter(({ name }) => names.includes(name));
+  return names.length === 0 ? ALL : ALL.filter(({ name }) => names.includes(name));
 }
 
 interface Totals {
@@ -121,7 +125,9 @@ async function replay(text: string): Promise<number> {
     return 2;
   }
   const inputs = [decodeInput(text)];
-  const problems = await playAlone(target, inputs);
+  const problems = "play" in target
+    ? (await playReal(target, inputs)).problems
+    : await playAlone(target, inputs);
   if (problems.length > 0) {
     console.log(failureText({ target: target.name, inputs, problems, batch: 0 }, number("seed")));
   }
@@ -130,7 +136,7 @@ async function replay(text: string): Promise<number> {
 }
 
 function list(): number {
-  for (const { name, about } of TARGETS) console.log(`${name.padEnd(14)}${about}`);
+  for (const { name, about } of ALL) console.log(`${name.padEnd(14)}${about}`);
   return 0;
 }
 

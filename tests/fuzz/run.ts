@@ -25,7 +25,12 @@ export interface Failure {
 }
 
 /** A batch's inputs follow from the seed, the target and its number alone. */
-export function batchInputs(target: Target, seed: number, batch: number, size = BATCH): Input[] {
+export function batchInputs(
+  target: Pick<Target, "name" | "make">,
+  seed: number,
+  batch: number,
+  size = BATCH,
+): Input[] {
   let hash = seed >>> 0;
   for (const char of `${target.name} ${batch}`) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
   const random = new Random(hash);

@@ -4,8 +4,9 @@
  * @module
  */
 import process from "node:process";
-import { type Failure, replayCommand, runTarget } from "./run.ts";
 import { encodeInput, hexOf } from "./input.ts";
+import { REAL_TARGETS, runReal } from "./real_targets.ts";
+import { type Failure, type Progress, replayCommand, runTarget } from "./run.ts";
 import type { Share } from "./shares.ts";
 import { TARGETS } from "./targets.ts";
 
@@ -50,19 +51,30 @@ export function heapInUse(): number {
   return process.memoryUsage().heapUsed;
 }
 
+/** Runs a target of either kind. */
+async function runShare(
+  name: string,
+  how: [seed: number, first: number, batches: number, progress: Progress],
+): Promise<Failure | undefined> {
+  const target = TARGETS.find((candidate) => candidate.name === name);
+  if (target) return await runTarget(target, ...how);
+  const real = REAL_TARGETS.find((candidate) => candidate.name === name);
+  if (real) return await runReal(real, ...how);
+  throw new Error(`there is no target ${name}`);
+}
+
 async function work({ seed, shares }: Work): Promise<void> {
   let most = 0;
   for (const { target: name, first, batches } of shares) {
-    const target = TARGETS.find((candidate) => candidate.name === name);
-    if (!target) throw new Error(`there is no target ${name}`);
-    const failure = await runTarget(target, seed, first, batches, {
+    const progress: Progress = {
       done: (inputs) => tell({ kind: "done", inputs }),
       heap() {
         const bytes = heapInUse();
         most = Math.max(most, bytes);
         return bytes;
       },
-    });
+    };
+    const failure = await runShare(name, [seed, first, batches, progress]);
     if (failure) tell({ kind: "failure", text: failureText(failure, seed) });
   }
   tell({ kind: "heap", bytes: most });
