@@ -9,7 +9,7 @@ export default function mirror(chat) {
   chat.on("message", (_user, room, body) => {
     const keys = typeof body === "object" && body !== null ? Object.keys(body) : [];
     const plain = Object.getPrototypeOf(body ?? {}) === Object.prototype;
-    const leaked = /** @type {{ polluted?: unknown }} */ ({}).polluted ?? null;
+    const leaked = /** @type {{ polluted?: boolean }} */ ({}).polluted ?? null;
     chat.broadcast(room, { keys, plain, leaked, body });
   });
 }
