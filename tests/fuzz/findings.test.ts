@@ -13,7 +13,7 @@ import { websocket } from "../../src/protocols/websocket.ts";
 import type { Connection } from "../../src/lib/transport.ts";
 import { memoryTransport } from "../../transports/memory.ts";
 import { ReadableSide } from "../../transports/web_streams.ts";
-import { FakeChannel } from "../support/fake_channel.ts";
+import { FakeChannel, settle } from "../support/fake_channel.ts";
 import { connect, publish, subscribe } from "../support/mqtt_wire.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { concat } from "./bytes.ts";
@@ -44,6 +44,17 @@ describe("one packet that ends the links of everybody", () => {
         expect(await play("mqtt", { variant: "tcp", chunks })).toEqual([]);
       }
     }
+  });
+
+  test("the empty topic is no room, whether or not another was named before", async () => {
+    const channel = new FakeChannel();
+    const session = mqtt().accept(channel);
+    session.data(connect());
+    await settle();
+    session.data(Uint8Array.of(0x30, 2, 0, 0));
+    session.data(publish("plaza", "x"));
+    session.data(Uint8Array.of(0x30, 2, 0, 0));
+    expect(channel.published.map(({ room }) => room)).toEqual(["plaza"]);
   });
 
   test("a peer's message whose number cannot be counted on from ends that peer's link and no other", async () => {
@@ -114,7 +125,7 @@ describe("memory of chunks", () => {
     const chunk = concat([connect(), subscribe(1, { plaza: 0 }), publish("plaza", "hello")]);
     session.data(chunk);
     chunk.fill(SCRIBBLE);
-    await new Promise((resolve) => setImmediate(resolve));
+    await settle();
     expect(channel.joins.map(({ room }) => room)).toEqual(["plaza"]);
     expect(channel.published.map(({ room, body }) => [room, body])).toEqual([["plaza", "hello"]]);
   });

@@ -10,6 +10,11 @@ export default function mirror(chat) {
     const keys = typeof body === "object" && body !== null ? Object.keys(body) : [];
     const plain = Object.getPrototypeOf(body ?? {}) === Object.prototype;
     const leaked = /** @type {{ polluted?: boolean }} */ ({}).polluted ?? null;
-    chat.broadcast(room, { keys, plain, leaked, body });
+    chat.broadcast(room, {
+      keys,
+      plain,
+      leaked,
+      body: /** @type {import("../../src/lib/body.ts").Json} */ (body),
+    });
   });
 }
