@@ -127,7 +127,7 @@ for (const on of runtimes()) {
       }
     });
 
-    test("a key __proto__ travels as data, and changes no other object", async () => {
+    test("a key that poses as a prototype travels as data, and changes no other object", async () => {
       const { ready } = await dev("tests/hostile/mirror.mjs");
       const body = '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"a":1}';
       const said = ["join", "message"].map((type) =>
