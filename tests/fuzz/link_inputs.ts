@@ -116,9 +116,12 @@ function frameText(random: Random, n: number, types: readonly string[]): string 
   return objectText(random, fields, random.pick([0, 0, 0.05]));
 }
 
+/** What an owner may say. */
+const OF_OWNERS = [...TYPES.slice(TYPES.indexOf("deliver")), "digest"];
+
 /** Lines as a peer sends them that has shaken hands. */
-function insideLines(random: Random): string[] {
-  const types = random.chance(0.8) ? OF_ROUTERS : TYPES;
+function insideLines(random: Random, own: readonly string[]): string[] {
+  const types = random.chance(0.8) ? own : TYPES;
   const lines: string[] = [];
   let n = 0;
   for (let left = 1 + random.below(8); left > 0; left--) {
@@ -137,7 +140,9 @@ function lineBytes(random: Random, lines: readonly string[]): Uint8Array {
 export function linkInput(random: Random): Input {
   const way = random.below(10);
   if (way === 0) return { variant: "raw", chunks: chop(random, randomBytes(random, random.below(200))) };
-  if (way === 1) return { variant: "raw", chunks: chop(random, lineBytes(random, insideLines(random))) };
+  if (way === 1) {
+    return { variant: "raw", chunks: chop(random, lineBytes(random, insideLines(random, OF_ROUTERS))) };
+  }
   if (way === 2) {
     const flood = encoder.encode(
       random.chance(0.1) ? "{".repeat(6000) : helloText(random).toWellFormed() + "\n",
@@ -145,5 +150,12 @@ export function linkInput(random: Random): Input {
     return { variant: "raw", chunks: chop(random, random.chance(0.5) ? spoil(random, flood) : flood) };
   }
   const variant = random.chance(0.8) ? "proxy" : "chat";
-  return { variant, chunks: chop(random, lineBytes(random, insideLines(random))) };
+  return { variant, chunks: chop(random, lineBytes(random, insideLines(random, OF_ROUTERS))) };
+}
+
+/** What a ChatServer says that a proxy has dialled: `raw` from the first byte, `chat` after it has shaken hands. */
+export function ownerInput(random: Random): Input {
+  const raw = random.chance(0.2);
+  const lines = raw && random.chance(0.7) ? [helloText(random)] : insideLines(random, OF_OWNERS);
+  return { variant: raw ? "raw" : "chat", chunks: chop(random, lineBytes(random, lines)) };
 }

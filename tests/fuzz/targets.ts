@@ -10,8 +10,9 @@ import type { Random } from "../support/virtual_clock.ts";
 import type { DirectConnection } from "./connection.ts";
 import type { Chunk, Input } from "./input.ts";
 import { messagesInput, rpcInput } from "./json_inputs.ts";
-import { linkInput } from "./link_inputs.ts";
+import { linkInput, ownerInput } from "./link_inputs.ts";
 import { mqttInput } from "./mqtt_inputs.ts";
+import { startOwner } from "./owner_target.ts";
 import { mqttProblem, rpcProblem, socketProblem } from "./refusals.ts";
 import { roomInput, startRoom } from "./room_inputs.ts";
 import { SECRET, type World } from "./world.ts";
@@ -173,6 +174,21 @@ export const TARGETS: readonly Target[] = [
     secret: SECRET,
     make: linkInput,
     start: startLink,
+  },
+  {
+    name: "owner",
+    weight: 0.5,
+    about: "frames of a ChatServer that a proxy has dialled",
+    make: ownerInput,
+    start: startOwner,
+  },
+  {
+    name: "owner-secret",
+    weight: 0.5,
+    about: "the same with a secret",
+    secret: SECRET,
+    make: ownerInput,
+    start: startOwner,
   },
   { name: "rpc", weight: 6, about: "JSON-RPC of the bridge", make: rpcInput, start: startRpc },
   {

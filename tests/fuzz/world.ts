@@ -68,7 +68,8 @@ export class World {
     return world;
   }
 
-  #log = (level: LogLevel, event: string, fields: LogFields = {}): void => {
+  /** Takes what roles log, and looks at it. */
+  readonly log = (level: LogLevel, event: string, fields: LogFields = {}): void => {
     this.#hearLog(level, event, fields);
     const problem = eventProblem(level, event, fields);
     if (problem !== undefined) this.#problems.push(problem);
@@ -106,7 +107,7 @@ export class World {
   async #start(): Promise<void> {
     const { clock, secret } = this;
     const membership = new LocalMembership({ clock });
-    const common = { clock, log: this.#log, ...(secret === undefined ? {} : { secret }) };
+    const common = { clock, log: this.log, ...(secret === undefined ? {} : { secret }) };
     for (const id of ["c1", "c2"]) {
       this.#chats.push(
         new ChatServer({
