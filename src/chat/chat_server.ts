@@ -14,6 +14,7 @@ import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness } from "../lib/readiness.ts";
 import type { Connection, ConnectionHandler, ListenSocket } from "../lib/transport.ts";
+import { isUser } from "../link/check.ts";
 import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { LinkListener } from "../link/listener.ts";
 import { loopback } from "../link/loopback.ts";
@@ -316,7 +317,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    * Sends a message to every member of any room, whoever owns it. Inside a listener of an acknowledged message it is
    * acknowledged with it; outside it is sent at most once.
    *
-   * @returns `false` where so much is on its way to other servers that this message was dropped.
+   * @returns `false` where the message was dropped: so much is on its way to other servers, or no room can have the name.
    */
   sendToRoom(room: string, body: Types["message"]): boolean {
     return this.#sending.toRoom(this.#sender, room, body as Body, this.#listeners.cause);
@@ -327,6 +328,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    * `user/<userId>`, which nobody needs to join for it. At most once; a user who is not connected misses it.
    */
   sendToUser(userId: string, body: Types["message"]): void {
+    if (!isUser(userId)) return this.metrics.count("toychat_sends_dropped_total");
     const frame = { type: "direct" as const, user: userId, ...encodeBody(body as Body) };
     for (const link of this.#inbound.links) if (link.peer.role === "proxy") link.send(frame);
   }

@@ -5,6 +5,7 @@
  */
 import { type Body, encodeBody } from "../lib/body.ts";
 import type { MessageFrame } from "./frames.ts";
+import { checkDepth } from "./link.ts";
 import type { Sender } from "./sender.ts";
 
 /** The frame of a message. Written out field by field: a spread costs as much as the rest of it. */
@@ -31,10 +32,15 @@ export function messageFrame(
   } as MessageFrame;
 }
 
-/** What a body costs in memory, roughly: enough to bound queues by. */
+/**
+ * What a body costs in memory, roughly: enough to bound queues by. Throws a `RangeError` where it nests too deeply, while
+ * whoever sends it can still hear of it.
+ */
 export function sizeOf(body: Body): number {
   if (typeof body === "string") return body.length + 128;
   if (body instanceof Uint8Array) return body.length + 128;
   if (body === null || typeof body !== "object") return 136;
-  return JSON.stringify(body).length + 128;
+  const text = JSON.stringify(body);
+  checkDepth(text, body);
+  return text.length + 128;
 }

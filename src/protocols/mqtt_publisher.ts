@@ -23,8 +23,8 @@ export class MqttPublisher {
   readonly #mode: PayloadMode;
   readonly #inbox: Inbox;
   readonly #receiveMaximum: number;
-  /** The last topic that was found good. */
-  #goodTopic = "";
+  /** The last topic that was found good; none before the first, as the empty one is not. */
+  #goodTopic: string | undefined;
 
   /** Makes the publisher of a client whose version is known. */
   constructor(peer: MqttPeer, mode: PayloadMode) {

@@ -69,6 +69,14 @@ export class PacketReader {
     this.#at = 0;
   }
 
+  /** Copies what has not been read: the memory of a chunk is its transport's once the call that brought it returns. */
+  keep(): void {
+    // Not slice(): on a Node Buffer that is a view.
+    if (this.#at < this.#chunk.length) this.#chunk = new Uint8Array(this.#chunk.subarray(this.#at));
+    else this.#chunk = NOTHING;
+    this.#at = 0;
+  }
+
   /** Forgets everything that has not been read. */
   clear(): void {
     this.#chunk = this.#partial = NOTHING;

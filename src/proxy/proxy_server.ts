@@ -18,6 +18,7 @@ import type {
   ListenSocket,
   Transport,
 } from "../lib/transport.ts";
+import { isRoom } from "../link/check.ts";
 import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
@@ -300,6 +301,7 @@ export class ProxyServer {
     done: (refusal: Refusal | undefined) => void,
   ): void {
     const refused = countRefusals(this.metrics, this.#log, session, room, done);
+    if (!isRoom(room)) return refused("invalid_room");
     if (!session.rooms.has(room) && session.rooms.size >= this.#limits.maxRooms) {
       return refused("too_many_rooms");
     }
@@ -308,6 +310,8 @@ export class ProxyServer {
 
   #publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
     if (!session.sender) return done?.("gone");
+    // Protocols check names, and by stricter rules. A name that links do not take would end those of everybody.
+    if (!isRoom(room)) return done?.("invalid_room");
     this.#messagesIn.value++;
     this.#router.publish(session.sender, room, body, done);
     if (this.#listeners.emitter.listeners("message").length > 0) {
