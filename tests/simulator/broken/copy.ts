@@ -12,7 +12,7 @@ import type { Kind } from "../schedule.ts";
 import type { Finding } from "./runner.ts";
 import { applyEdit, type Switch } from "./switches.ts";
 
-const ROOT = resolve(import.meta.dirname, "../../..");
+const ROOT = resolve(import.meta.dirname ?? ".", "../../..");
 
 /** What a simulator needs to run. */
 const COPIED = ["src", "transports", "tests/simulator", "tests/support", "package.json"];
