@@ -10,7 +10,7 @@ import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import type { BunApi, BunServer } from "./bun_api.ts";
 import { type BunUpgrade, BunWebSocketConnection, webSocketCallbacks } from "./bun_websocket.ts";
 import { bindHost, plainAddress } from "./failures.ts";
-import { checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { badRequest, checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
 
 /** Seconds after which Bun ends an HTTP connection on which nothing moves; a long poll must answer sooner. */
 const HTTP_IDLE_SECONDS = 120;
@@ -53,12 +53,17 @@ async function answer(
   settings: Settings,
   maxPayload: number,
 ): Promise<Response | undefined> {
+  // Bun hands on what it cannot make a URL of, as with spaces in Host, and handlers take it for one.
+  if (!URL.canParse(request.url)) return badRequest();
   const state = { upgraded: false };
   try {
     const response = await options.fetch(request, environment(request, server, settings, maxPayload, state));
     return state.upgraded ? undefined : response;
   } catch (error) {
-    settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+    settings.log("error", "fetch_failed", {
+      error: errorMessage(error),
+      path: new URL(request.url).pathname,
+    });
     return state.upgraded ? undefined : failedResponse();
   }
 }

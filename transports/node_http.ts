@@ -8,7 +8,7 @@ import type { Buffer } from "node:buffer";
 import http, { type IncomingMessage, STATUS_CODES } from "node:http";
 import https from "node:https";
 import type { Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { errorMessage, ToychatError } from "../src/lib/errors.ts";
 import type { ListenSocket, ServeEnvironment, ServeOptions, UpgradeOptions } from "../src/lib/transport.ts";
 import type { Connection, ConnectionHandler } from "../src/lib/transport.ts";
@@ -16,13 +16,15 @@ import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import { plainAddress } from "./failures.ts";
 import { startListening } from "./node_tcp.ts";
 import { WsServerConnection } from "./node_websocket.ts";
-import { checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { badRequest, checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
 import { type WsServer, wsServer } from "./ws_api.ts";
 
 /** Starts an HTTP or HTTPS server. Throws as `listen` does. */
 export function serveNode(options: ServeOptions, settings: Settings): Promise<ListenSocket> {
   const failed = (error: unknown) => {
-    settings.log("error", "fetch failed", { error: errorMessage(error) });
+    // What the client wrote cannot be made a request: no fault of this side.
+    if (error instanceof RequestError) return badRequest();
+    settings.log("error", "fetch_failed", { error: errorMessage(error) });
     return failedResponse();
   };
   const plain = getRequestListener((request, bindings) => {
@@ -64,7 +66,7 @@ class Upgrader {
     const ignore = () => {};
     socket.on("error", ignore);
     const request = requestOf(incoming);
-    if (!request) return await writeResponse(socket, new Response("Bad Request\n", { status: 400 }));
+    if (!request) return await writeResponse(socket, badRequest());
     const state = { upgraded: false };
     const env: ServeEnvironment = {
       remoteAddress: plainAddress(socket.remoteAddress),
@@ -83,7 +85,10 @@ class Upgrader {
     try {
       return await this.#options.fetch(request, env);
     } catch (error) {
-      this.#settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+      this.#settings.log("error", "fetch_failed", {
+        error: errorMessage(error),
+        path: new URL(request.url).pathname,
+      });
       return failedResponse();
     }
   }

@@ -64,6 +64,14 @@ export function failedResponse(): Response {
   });
 }
 
+/** The answer to what is HTTP, but whose URL or host is none. */
+export function badRequest(): Response {
+  return new Response("Bad Request\n", {
+    status: 400,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });
+}
+
 /** What a close frame says. */
 export interface CloseFrame {
   /** Why, as a number of RFC 6455, 7.4. */

@@ -52,7 +52,8 @@ export class ReadableSide {
 
   #enqueue(chunk: Uint8Array | string): void {
     const controller = this.#controller;
-    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+    // A copy: the transport may use a chunk's memory again, and who reads the stream comes later.
+    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : new Uint8Array(chunk);
     if (!controller || bytes.byteLength === 0) return;
     controller.enqueue(bytes);
     if ((controller.desiredSize ?? 0) <= 0) this.#connection.pause();

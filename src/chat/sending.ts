@@ -5,6 +5,7 @@
  */
 import { type Body, encodeBody } from "../lib/body.ts";
 import type { Metrics } from "../lib/metrics.ts";
+import { isRoom } from "../link/check.ts";
 import type { RouteFailure, Router } from "../link/router.ts";
 import type { Sender } from "../link/sender.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
@@ -39,7 +40,8 @@ export class Sending {
 
   /** Sends to all members of a room, whoever owns it; `false` where too much is on its way already. */
   toRoom(sender: Sender | undefined, room: string, body: Body, cause: Cause | undefined): boolean {
-    if (!sender || sender.bytes > APPLICATION_BYTES) {
+    // Applications may take a room's name from what users say: one that links do not take would end those of everybody.
+    if (!sender || sender.bytes > APPLICATION_BYTES || !isRoom(room)) {
       skip(cause);
       this.#metrics.count("toychat_sends_dropped_total");
       return false;

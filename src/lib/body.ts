@@ -35,8 +35,13 @@ function fromBase64(text: string): Uint8Array {
   return bytes;
 }
 
-/** Puts a body into its JSON form. */
+/**
+ * Puts a body into its JSON form.
+ *
+ * @throws {TypeError} where there is no body, which types forbid: JSON would leave it out without a word.
+ */
 export function encodeBody(body: Body): EncodedBody {
+  if (body === undefined) throw new TypeError("the message has no body: send null for nothing");
   return body instanceof Uint8Array ? { body: toBase64(body), encoding: "base64" } : { body };
 }
 

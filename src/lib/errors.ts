@@ -39,8 +39,13 @@ export function errorMessage(error: unknown): string {
  */
 export function printable(text: string, limit = 120): string {
   const cut = text.length > limit ? text.slice(0, limit) + "…" : text;
-  return JSON.stringify(cut).slice(1, -1).replace(
-    /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"),
-  );
+  return unprintable(JSON.stringify(cut).slice(1, -1));
+}
+
+/** DEL and the C1 controls, the separators of lines and paragraphs, the marks of direction, and the byte order mark. */
+const UNPRINTABLE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** Escapes in JSON text what JSON lets stand and a terminal or a viewer of logs may act on. */
+export function unprintable(json: string): string {
+  return json.replace(UNPRINTABLE, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }

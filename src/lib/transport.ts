@@ -81,7 +81,12 @@ export interface Connection {
 
 /** What happens on a connection. The methods are called one at a time, never from inside `send`. */
 export interface ConnectionHandler {
-  /** A chunk (any split of the byte stream) or one whole message. The array is the handler's to keep. */
+  /**
+   * A chunk (any split of the byte stream) or one whole message.
+   *
+   * The memory of an array is the transport's again once this has returned: it may be read into anew, for any
+   * connection. A handler copies what it keeps, and writes nothing to it.
+   */
   data(chunk: Uint8Array | string): void;
   /** `bufferedAmount` fell below the low mark after `send` had returned `false`. */
   drain(): void;

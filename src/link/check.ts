@@ -12,6 +12,9 @@ export const MAX_ROOM_LENGTH = 1024;
 /** Longest user id and longest reason, in UTF-16 code units: what an MQTT string can hold. */
 export const MAX_TEXT_LENGTH = 65_535;
 
+/** Deliveries that one message can lead to, for all that is counted on from a number of a peer. */
+const MAX_CONSEQUENCES = 2 ** 20;
+
 /** What a field must be: the check, and the words for it in an error. */
 export interface Field {
   readonly check: (value: unknown) => boolean;
@@ -49,6 +52,26 @@ export function isCount(value: unknown): value is number {
 /** Whether a value is a whole number from 1 that a double holds exactly. */
 export function isNumber(value: unknown): value is number {
   return typeof value === "number" && value >= 1 && Number.isSafeInteger(value);
+}
+
+/**
+ * Highest number of a sender's message. An owner numbers what a message leads to from 65,536 times its number on, and
+ * what it sends must be numbers that its peers take.
+ */
+export const MAX_SEQ: number = 2 ** 36;
+
+/** Whether a value is the number of a sender's message: 1 to {@linkcode MAX_SEQ}. */
+export function isSeq(value: unknown): value is number {
+  return isNumber(value) && value <= MAX_SEQ;
+}
+
+/** Whether a value is what the `cause` of a `message` is: the owner counts on from it. */
+export function isRisingCause(value: unknown): boolean {
+  return isPair(
+    value,
+    isOrigin,
+    (number) => isCount(number) && number <= Number.MAX_SAFE_INTEGER - MAX_CONSEQUENCES,
+  );
 }
 
 /** Whether a value is a code such as a `goodbye` carries: `[a-z0-9_]{1,64}`. */
@@ -136,6 +159,7 @@ export const FIELDS = {
   text: { check: isText, what: "a string of up to 65535 characters" },
   count: { check: isCount, what: `a whole number from 0 ${SAFE}` },
   number: { check: isNumber, what: `a whole number from 1 ${SAFE}` },
+  seq: { check: isSeq, what: `a whole number from 1 up to ${MAX_SEQ}` },
   digest: { check: isDigest, what: "a string of 1 to 128 characters" },
   token: { check: isToken, what: '1 to 64 characters of A-Z, a-z, 0-9, "-" and "_"' },
   nonce: {
@@ -156,6 +180,7 @@ export const FIELDS = {
     what: "a list of [session, user] or [session, user, 0]",
   },
   cause: { check: isCause, what: "[origin, number]" },
+  risingCause: { check: isRisingCause, what: "[origin, number]" },
   senders: {
     check: (value) => isList(value, (item) => isPair(item, isOrigin, isCount)),
     what: "a list of [origin, number]",

@@ -37,7 +37,7 @@ const FRAMES: { readonly [T in (Frame | ControlFrame)["type"]]: readonly Record<
     {
       room: "a/b",
       session: "p1.aa.9007199254740991",
-      seq: 9007199254740991,
+      seq: 68719476736,
       user: "ada",
       body: "AAEC",
       encoding: "base64",

@@ -4,12 +4,15 @@
  * @module
  */
 import { printable } from "../lib/errors.ts";
+import { nestsDeeper } from "../lib/json_depth.ts";
 import {
   type Field,
   FIELDS,
   isCause,
   isNumber,
+  isRisingCause,
   isRoom,
+  isSeq,
   isSession,
   isSessions,
   isUser,
@@ -22,7 +25,7 @@ import {
   LINK_VERSION,
   type MessageFrame,
 } from "./frames.ts";
-import type { LinkEndCode } from "./link.ts";
+import { type LinkEndCode, MAX_FRAME_DEPTH } from "./link.ts";
 
 /** Any frame as it stands on a line: numbered, or one of the link's own. */
 export type Incoming = ControlFrame | (Frame & { n: number });
@@ -46,7 +49,7 @@ type FieldsOf<F> = { readonly [K in Exclude<keyof F, "type">]-?: Field };
 type Shapes = { readonly [T in AnyFrame["type"]]: FieldsOf<Extract<AnyFrame, { type: T }>> };
 
 const { room, session, digest, count, number, text, base64, body, user, yes, cause } = FIELDS;
-const sender = { room, session, seq: number };
+const sender = { room, session, seq: FIELDS.seq };
 const payload = { body, encoding: optional(base64) };
 const term = { room, epoch: FIELDS.token, term: count };
 
@@ -80,7 +83,7 @@ const SHAPES: Shapes = {
     ack: optional(yes),
     redelivered: optional(yes),
     head: optional(yes),
-    cause: optional(cause),
+    cause: optional(FIELDS.risingCause),
   },
   opened: { room, epoch: FIELDS.token, offset: count, reason: FIELDS.opening },
   joined: { room, session },
@@ -123,6 +126,10 @@ export function decodeLine(line: string): Incoming | BadLine {
   if (typeof frame !== "object" || frame === null || Array.isArray(frame)) {
     return new BadLine("not_json", `a line is not a JSON object: "${printable(line, 60)}"`);
   }
+  const plain = typeof (frame as Fields).body === "string";
+  if (!plain && line.length > 2 * MAX_FRAME_DEPTH && nestsDeeper(frame, MAX_FRAME_DEPTH)) {
+    return new BadLine("bad_frame", `a line nests deeper than ${MAX_FRAME_DEPTH} levels`);
+  }
   return checkFrame(frame as Fields) ?? frame as Incoming;
 }
 
@@ -144,15 +151,15 @@ function checkFrame(frame: Fields): BadLine | undefined {
   return examine(frame);
 }
 
-function isGoodPayload(frame: { body?: unknown; encoding?: unknown; cause?: unknown }): boolean {
-  return (frame.encoding === undefined
+function isGoodPayload(frame: { body?: unknown; encoding?: unknown }): boolean {
+  return frame.encoding === undefined
     ? frame.body !== undefined
-    : frame.encoding === "base64" && typeof frame.body === "string") &&
-    (frame.cause === undefined || isCause(frame.cause));
+    : frame.encoding === "base64" && typeof frame.body === "string";
 }
 
 function isGoodMessage(frame: Partial<MessageFrame>): boolean {
-  return isRoom(frame.room) && isSession(frame.session) && isNumber(frame.seq) && isGoodPayload(frame) &&
+  return isRoom(frame.room) && isSession(frame.session) && isSeq(frame.seq) && isGoodPayload(frame) &&
+    (frame.cause === undefined || isRisingCause(frame.cause)) &&
     (frame.user === undefined || isUser(frame.user)) &&
     (frame.ack === undefined || frame.ack === true) &&
     (frame.redelivered === undefined || frame.redelivered === true) &&
@@ -162,6 +169,7 @@ function isGoodMessage(frame: Partial<MessageFrame>): boolean {
 function isGoodDeliver(frame: Partial<DeliverFrame>): boolean {
   return isRoom(frame.room) && typeof frame.offset === "number" && frame.offset >= 0 &&
     Number.isSafeInteger(frame.offset) && isGoodPayload(frame) &&
+    (frame.cause === undefined || isCause(frame.cause)) &&
     (frame.from === undefined || isUser(frame.from)) &&
     (frame.only === undefined || isSessions(frame.only)) &&
     (frame.except === undefined || isSessions(frame.except));

@@ -5,6 +5,8 @@
  */
 
 const NEWLINE = 10;
+const NOTHING = new Uint8Array(0);
+const FIRST_CAPACITY = 64;
 
 const encoder = new TextEncoder();
 // ignoreBOM keeps a byte order mark in the text, where JSON refuses it.
@@ -17,8 +19,8 @@ export type LineFault = "not_utf8" | "line_too_long";
 export class LineReader {
   /** Longest line, in bytes without its newline; may change between lines. */
   limit: number;
-  /** The start of a line whose end has not arrived. */
-  #held: Uint8Array[] = [];
+  /** The start of a line whose end has not arrived: `#heldBytes` of it. A copy: a chunk's memory is its transport's. */
+  #held: Uint8Array = NOTHING;
   #heldBytes = 0;
 
   /** Makes a reader that takes lines of up to `limit` bytes. */
@@ -57,22 +59,26 @@ export class LineReader {
 
   #hold(rest: Uint8Array): LineFault | undefined {
     if (rest.length === 0) return undefined;
-    this.#held.push(rest);
-    this.#heldBytes += rest.length;
-    return this.#heldBytes > this.limit ? "line_too_long" : undefined;
+    const bytes = this.#heldBytes + rest.length;
+    if (bytes > this.limit) return "line_too_long";
+    if (bytes > this.#held.length) {
+      // Doubles, so that a line that comes byte by byte is not copied for each of them.
+      const grown = new Uint8Array(Math.max(bytes, FIRST_CAPACITY, this.#held.length * 2));
+      grown.set(this.#held.subarray(0, this.#heldBytes));
+      this.#held = grown;
+    }
+    this.#held.set(rest, this.#heldBytes);
+    this.#heldBytes = bytes;
+    return undefined;
   }
 
   /** What was held, with `rest` behind it. */
   #complete(rest: Uint8Array): Uint8Array {
     if (this.#heldBytes === 0) return rest;
     const all = new Uint8Array(this.#heldBytes + rest.length);
-    let at = 0;
-    for (const part of this.#held) {
-      all.set(part, at);
-      at += part.length;
-    }
-    all.set(rest, at);
-    this.#held = [];
+    all.set(this.#held.subarray(0, this.#heldBytes));
+    all.set(rest, this.#heldBytes);
+    this.#held = NOTHING;
     this.#heldBytes = 0;
     return all;
   }

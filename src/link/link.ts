@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { nestsDeeper } from "../lib/json_depth.ts";
 import type { Role } from "../membership/view.ts";
 import type { Frame } from "./frames.ts";
 
@@ -23,9 +24,28 @@ export interface LinkIdentity {
  */
 export type EncodedFrame = string;
 
+/**
+ * How deep a frame may nest. Applications may send deeper values than clients, who are held to 256 levels; a line beyond
+ * this ends a link, so it is never sent.
+ */
+export const MAX_FRAME_DEPTH = 1024;
+
+/** Levels around a body in a frame. */
+const ENVELOPE_DEPTH = 1;
+
 /** Puts a frame into the form in which it is sent. Throws a `RangeError` where a body is nested too deeply. */
 export function encodeFrame(frame: Frame): EncodedFrame {
-  return JSON.stringify(frame).slice(1);
+  const text = JSON.stringify(frame);
+  checkDepth(text, frame, MAX_FRAME_DEPTH);
+  return text.slice(1);
+}
+
+/** Throws a `RangeError` where a value, whose JSON is given too, nests deeper than a frame may hold. */
+export function checkDepth(text: string, value: unknown, most = MAX_FRAME_DEPTH - ENVELOPE_DEPTH): void {
+  // Each level takes two characters at least, so short text needs no look.
+  if (text.length <= 2 * most || !nestsDeeper(value, most)) return;
+  const body = MAX_FRAME_DEPTH - ENVELOPE_DEPTH;
+  throw new RangeError(`the body of a message nests deeper than ${body} levels: send a flatter one`);
 }
 
 /**

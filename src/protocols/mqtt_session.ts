@@ -100,6 +100,7 @@ export class MqttSession implements ClientHandler {
       this.#peer.fail(error instanceof BadPacket ? error.code : REASON.unspecified, reason);
     }
     if (this.#peer.ended) this.#reader.clear();
+    else if (this.#opening) this.#reader.keep();
   }
 
   #take(packet: Packet): void {

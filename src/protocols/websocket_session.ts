@@ -42,6 +42,8 @@ const INTERNAL_ERROR = 1011;
 /** What a message takes beside its body: JSON's own characters, and the room with every byte escaped as `\u0000`. */
 const ENVELOPE_BYTES = 512;
 const ESCAPED_BYTES = 6;
+/** What a message that waits takes beside its characters: empty ones count too. */
+const EARLY_OVERHEAD_BYTES = 64;
 
 /** What a refusal means, and what to do. */
 const REFUSAL_TEXT: Readonly<Record<Refusal, string>> = {
@@ -107,6 +109,7 @@ export class WebSocketSession implements ClientHandler {
     if (!this.#open) return this.#keepEarly(chunk);
     this.#keepalive?.heard();
     if (typeof chunk !== "string") {
+      this.#channel.metrics.count("toychat_websocket_bad_messages_total");
       return this.#send(
         complain("bad_message", "the message is binary: send JSON text, with bytes as base64"),
       );
@@ -122,11 +125,12 @@ export class WebSocketSession implements ClientHandler {
   }
 
   #keepEarly(chunk: Chunk): void {
-    this.#earlyBytes += chunk.length;
+    this.#earlyBytes += chunk.length + EARLY_OVERHEAD_BYTES;
     if (this.#earlyBytes > this.#channel.limits.maxHelloBytes) {
       return this.#close(TOO_LARGE, "too much before the session is open: wait for welcome");
     }
-    this.#early.push(chunk);
+    // The memory of bytes is their transport's.
+    this.#early.push(typeof chunk === "string" ? chunk : new Uint8Array(chunk));
   }
 
   #take(request: WebSocketRequest): void {
@@ -143,7 +147,12 @@ export class WebSocketSession implements ClientHandler {
 
   #publish({ room, body, id }: MessageRequest): void {
     if (id === undefined) return this.#channel.publish(room, body);
-    this.#channel.publish(room, body, (refusal) => this.#answer(refusal, id, { type: "ack", id }));
+    this.#channel.publish(room, body, (refusal) => {
+      if (refusal) {
+        this.#channel.metrics.count("toychat_websocket_publishes_refused_total", 1, { reason: refusal });
+      }
+      this.#answer(refusal, id, { type: "ack", id });
+    });
   }
 
   #answer(refusal: Refusal | undefined, id: number | undefined, good: object): void {

@@ -67,7 +67,7 @@ function warned(client: Client, room: string, since: number): boolean {
 }
 
 function inside(stay: Stay, since: number, until: number): boolean {
-  return stay.from !== undefined && stay.from < since && (stay.to ?? Infinity) > until;
+  return stay.from !== undefined && stay.from < since && (stay.to === undefined || stay.to > until);
 }
 
 /** One message, and somebody who may have had to get it. */

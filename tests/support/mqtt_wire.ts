@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { generate, type Packet, parser } from "mqtt-packet";
 
 export type { Packet } from "mqtt-packet";
