@@ -76,7 +76,12 @@ function replay({ kind }: SimulateOptions, seed: number): string {
 async function many(options: SimulateOptions): Promise<number> {
   const began = performance.now();
   let said = began;
+  let told = 0;
   const progress = ({ done, failed }: Sums): void => {
+    for (; told < failed.length; told++) {
+      const { seed, failure } = failed[told] as Sums["failed"][number];
+      process.stderr.write(`seed ${seed} failed: ${failure.split("\n")[0]}\n`);
+    }
     if (performance.now() - said < PROGRESS_MS) return;
     said = performance.now();
     const rate = (done / (said - began) * 1000).toFixed(0);
