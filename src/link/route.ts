@@ -271,15 +271,18 @@ export class Route {
 
   /**
    * What an owner that is gone did not acknowledge goes out again. What needs no acknowledgement may be lost: it may
-   * have been taken, also where it was held last, and must not come twice.
+   * have been taken, also where it was held last, and must not come twice. That is told, although the owner may have let
+   * the room go in order before: with the room's next opening, or now where that has been.
    */
   #forget(link: Link): void {
     this.#next = 0;
+    let lost = false;
     for (const entry of [...this.entries]) {
       if (entry.link !== link || entry.state === "queued" || entry.state === "over") continue;
       if (!entry.done) {
         this.#router.host.metrics.count("toychat_messages_lost_total");
         this.#router.finish(entry);
+        lost = true;
         continue;
       }
       entry.frame.redelivered = true;
@@ -288,6 +291,9 @@ export class Route {
       entry.state = "queued";
       entry.link = undefined;
     }
+    if (!lost) return;
+    if (this.away) this.clean = false;
+    else this.#router.host.lost?.(this);
   }
 
   /** The owner refused a message: it and all later ones of its sender go out again, in order. */

@@ -68,6 +68,8 @@ export interface RouterHost {
   occupied(room: string): boolean;
   /** A room's members have been announced to a new owner. */
   attached?(route: Route): void;
+  /** Messages that an earlier owner of an open room had been sent are lost. */
+  lost?(route: Route): void;
   /** A route was dropped: the role has nothing in that room any more. */
   dropped?(room: string): void;
   readonly limits?: RouterLimits;

@@ -80,6 +80,13 @@ export class ProxyRooms {
     }
   }
 
+  /** Something on its way to an earlier owner of a room is lost: the members are told. */
+  lost({ room }: Route): void {
+    for (const { session, pending } of this.#rooms.get(room)?.members.values() ?? []) {
+      if (!pending) session.moved(room, true);
+    }
+  }
+
   /** Asks the room's owner to let a user in. */
   join(
     session: Session,

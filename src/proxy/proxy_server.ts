@@ -112,6 +112,7 @@ export class ProxyServer {
       members: (room) => this.#rooms.announced(room),
       occupied: (room) => this.#rooms.occupied(room),
       attached: (route) => this.#rooms.attached(route),
+      lost: (route) => this.#rooms.lost(route),
     });
     this.#rooms = new ProxyRooms({
       clock: this.#clock,

@@ -8,7 +8,7 @@ import type { Model } from "./model.ts";
 
 /** Everything that was noted, with the arrivals of all clients where they belong. */
 export function trace(model: Model): string {
-  const noted = model.cluster.log.filter((text) => !text.includes(" link_open "));
+  const noted = model.cluster.log.filter((text) => !/^ *\d+ {3}\w+ (link_open|view) /.test(text));
   const lines = noted.map((text, i) => ({ at: Number.parseFloat(text), order: i, text }));
   for (const client of model.cluster.clients) {
     for (const line of life(client)) lines.push({ ...line, order: lines.length });
