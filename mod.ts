@@ -39,6 +39,7 @@ export type { ChatUser, OpenReason, RoomCloseReason, RoomInfo } from "./src/chat
 export type { AnyTypes, ChatEvents, ClusterTypes } from "./src/chat/events.ts";
 export { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./src/chat/options.ts";
 export { ProxyServer } from "./src/proxy/proxy_server.ts";
+export type { TurnAway } from "./src/proxy/admission.ts";
 export type { ProxyEvents, ProxyUser } from "./src/proxy/events.ts";
 export {
   PROXY_LIMITS,
@@ -68,6 +69,7 @@ export type {
 export { type FetchApp, proxyApp, type ProxyAppOptions } from "./src/http/proxy_app.ts";
 export { serveHttp, type ServeHttpOptions } from "./src/http/serve_http.ts";
 export { Bridge, type BridgeOptions } from "./src/http/bridge.ts";
+export { BRIDGE_LIMITS, type BridgeLimits } from "./src/membership/bridge_limits.ts";
 export type { Lease, MemberInfo, Membership } from "./src/membership/membership.ts";
 export type { Member, MemberState, Role, View } from "./src/membership/view.ts";
 export type { Placement } from "./src/membership/placement.ts";

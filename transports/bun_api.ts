@@ -62,6 +62,7 @@ export interface BunServerWebSocket<Data> {
   send(data: Uint8Array | string): number;
   cork(work: () => void): void;
   getBufferedAmount(): number;
+  ping(): number;
   close(code?: number, reason?: string): void;
   terminate(): void;
   pause(): void;
@@ -73,6 +74,7 @@ export interface BunWebSocketHandler<Data> {
   open(socket: BunServerWebSocket<Data>): void;
   message(socket: BunServerWebSocket<Data>, message: string | Uint8Array): void;
   drain(socket: BunServerWebSocket<Data>): void;
+  pong(socket: BunServerWebSocket<Data>): void;
   close(socket: BunServerWebSocket<Data>, code: number, reason: string): void;
   maxPayloadLength: number;
   idleTimeout: number;

@@ -16,6 +16,7 @@ export interface Ws {
   readonly readyState: number;
   on(event: "message", listener: (this: Ws, data: Buffer, isBinary: boolean) => void): unknown;
   on(event: "close", listener: (this: Ws, code: number, reason: Buffer) => void): unknown;
+  on(event: "pong", listener: (this: Ws) => void): unknown;
   on(event: "error", listener: (this: Ws, error: Error & { code?: string }) => void): unknown;
   once(event: "open", listener: () => void): unknown;
   once(event: "upgrade", listener: (response: IncomingMessage) => void): unknown;
@@ -25,6 +26,7 @@ export interface Ws {
   ): unknown;
   off(event: "error", listener: (error: Error) => void): unknown;
   send(data: Uint8Array | string): void;
+  ping(): void;
   close(code: number, reason: string): void;
   terminate(): void;
   pause(): void;

@@ -8,6 +8,7 @@ import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts"
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { requireSecret } from "../lib/hosts.ts";
+import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { Connection, ConnectionHandler, ListenSocket } from "../lib/transport.ts";
@@ -24,7 +25,7 @@ import { Confirms } from "./confirms.ts";
 import { drain } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
-import { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./options.ts";
+import { CHAT_LIMITS, CHAT_UNBOUNDED, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 import { Rooms } from "./rooms.ts";
 import { Sending } from "./sending.ts";
@@ -87,7 +88,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#membership = options.membership;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? noLog;
-    this.#limits = { ...CHAT_LIMITS, ...options.limits };
+    this.#limits = withDefaults(CHAT_LIMITS, options.limits, CHAT_UNBOUNDED);
     this.id = options.id ?? `c${randomId(this.#clock, 5)}`;
     const { transport, secret, cluster = "toychat" } = options;
     const context = transport.createContext<Cause | undefined>();
@@ -105,7 +106,8 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#dialled = dialledHandler(this.id, this.#rooms, () => this.#router, (link) => {
       if (link === this.#self) this.#linkSelf();
     });
-    this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner });
+    const { maxHandshakes } = this.#limits;
+    this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner, options: { maxHandshakes } });
     this.#peers = new Peers({ ...shared, transport, self, handler: this.#dialled });
     this.#router = new Router({
       clock: this.#clock,

@@ -70,6 +70,12 @@ const address: Flag = {
   example: "10.0.0.5:7001",
   about: "where others reach it, if that is not what it listens on",
 };
+const limits: Flag = {
+  name: "limits",
+  value: "NAME=N,…",
+  example: "maxSessions=5000,messageRate=off",
+  about: "limits that differ from the defaults; docs/limits.md lists them",
+};
 const json: Flag = { name: "json", about: "print JSON instead of a table" };
 
 const APP = { name: "app.ts", required: false } as const;
@@ -115,6 +121,7 @@ export const COMMANDS: readonly Command[] = [
       http,
       { name: "proxies", value: "N", example: "2", about: "how many proxies, 1 to 99", default: "1" },
       { name: "chats", value: "N", example: "3", about: "how many ChatServers, 1 to 99", default: "1" },
+      limits,
     ],
     examples: [
       "toychat dev",
@@ -141,6 +148,7 @@ export const COMMANDS: readonly Command[] = [
         about: "not in this version: the bridge serves its own host alone",
       },
       { name: "serf-auth", value: "KEY", example: "KEY", about: "not in this version, as --serf" },
+      limits,
     ],
     examples: ["toychat bridge", "toychat bridge --listen 127.0.0.1:0"],
   },
@@ -162,6 +170,7 @@ export const COMMANDS: readonly Command[] = [
       bridge,
       id,
       address,
+      limits,
     ],
     examples: ["toychat chat", "toychat chat app.ts --id chat-1 --listen 127.0.0.1:7001"],
   },
@@ -169,7 +178,7 @@ export const COMMANDS: readonly Command[] = [
     name: "proxy",
     about: "a ProxyServer: users connect here, by MQTT or WebSocket",
     more: "To let users in from other hosts give --host 0.0.0.0.",
-    flags: [mqtt, http, bridge, id, address],
+    flags: [mqtt, http, bridge, id, address, limits],
     examples: [
       "toychat proxy",
       "toychat proxy --mqtt off --http 3000",

@@ -4,6 +4,7 @@
  * @module
  */
 import { ChatServer } from "../chat/chat_server.ts";
+import type { ChatLimits } from "../chat/options.ts";
 import { Bridge } from "../http/bridge.ts";
 import { serveHttp } from "../http/serve_http.ts";
 import { delay, systemClock } from "../lib/clock.ts";
@@ -11,10 +12,12 @@ import { ToychatError } from "../lib/errors.ts";
 import { LocalMembership } from "../membership/local.ts";
 import type { Membership } from "../membership/membership.ts";
 import { mqtt } from "../protocols/mqtt.ts";
+import type { ProxyLimits } from "../proxy/options.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
 import { bridgeMembership, type Context, guardedListen, publicAddress } from "./context.ts";
 import { type Endpoint, endpointText } from "./flags.ts";
+import { BRIDGE, CHAT, limitsOf, PROXY } from "./limits.ts";
 import type { Life } from "./life.ts";
 import { badUsage } from "./usage.ts";
 
@@ -39,7 +42,13 @@ export async function bridge(context: Context, life: Life): Promise<object> {
     }
   }
   const listen = guardedListen(context, "bridge", BRIDGE_PORT);
-  const server = new Bridge({ transport, listen, log, ...secretOf(context) });
+  const server = new Bridge({
+    transport,
+    listen,
+    log,
+    limits: limitsOf(flags, "bridge", BRIDGE),
+    ...secretOf(context),
+  });
   life.onStop(() => server.stop());
   await named(flags.text("listen") ? flags.source("listen") : "the bridge", server.start());
   return { role: "bridge", listen: server.address };
@@ -49,7 +58,8 @@ export async function bridge(context: Context, life: Life): Promise<object> {
 export async function chat(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
   const listen = guardedListen(context, "ChatServer", 0);
-  const settings = { id: flags.id(), address: publicAddress(flags, listen), listen };
+  const limits = limitsOf(flags, "chat", CHAT);
+  const settings = { id: flags.id(), address: publicAddress(flags, listen), listen, limits };
   const membership = bridgeMembership(context);
   const application = await loadApplication(context.argument, log);
   life.onStop(() => membership.close());
@@ -65,7 +75,8 @@ export async function proxy(context: Context, life: Life): Promise<object> {
     throw badUsage("--mqtt off and --http off leave no way for users to come in: leave one of them out");
   }
   const first = { host: flags.host(), port: 0 };
-  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports };
+  const limits = limitsOf(flags, "proxy", PROXY);
+  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports, limits };
   const membership = bridgeMembership(context);
   life.onStop(() => membership.close());
   return { role: "proxy", ...await openProxy(context, membership, settings, life) };
@@ -76,16 +87,27 @@ export async function dev(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
   const [mqttPort, httpPort] = [flags.port("mqtt", MQTT_PORT), flags.port("http", HTTP_PORT)];
   const counts = { chats: flags.count("chats"), proxies: flags.count("proxies") };
+  const limits = { chat: limitsOf(flags, "dev", CHAT), proxy: limitsOf(flags, "dev", PROXY) };
   const membership = new LocalMembership(secretOf(context));
   const application = await loadApplication(context.argument, log);
   const chats: ChatServer[] = [];
   for (let n = 1; n <= counts.chats; n++) {
-    const settings = { id: `chat-${n}`, listen: { host: "127.0.0.1", port: 0 }, last: true };
+    const settings = {
+      id: `chat-${n}`,
+      listen: { host: "127.0.0.1", port: 0 },
+      last: true,
+      limits: limits.chat,
+    };
     chats.push(await openChat(context, membership, application, settings, life));
   }
   const proxies: ProxyPorts[] = [];
   for (let n = 0; n < counts.proxies; n++) {
-    const settings = { id: `proxy-${n + 1}`, mqtt: portAfter(mqttPort, n), http: portAfter(httpPort, n) };
+    const settings = {
+      id: `proxy-${n + 1}`,
+      mqtt: portAfter(mqttPort, n),
+      http: portAfter(httpPort, n),
+      limits: limits.proxy,
+    };
     proxies.push(await openProxy(context, membership, settings, life));
   }
   const { id: _id, ...ports } = proxies[0] ?? { id: "" };
@@ -102,6 +124,7 @@ interface ChatSettings {
   readonly id?: string | undefined;
   readonly address?: string | undefined;
   readonly listen: Endpoint;
+  readonly limits: Partial<ChatLimits>;
   /** Whether the cluster ends with this process, so that there is nobody to hand rooms to. */
   readonly last?: boolean;
 }
@@ -114,12 +137,13 @@ async function openChat(
   life: Life,
 ): Promise<ChatServer> {
   const { transport, log, flags } = context;
-  const { id, address, listen, last = false } = settings;
+  const { id, address, listen, limits, last = false } = settings;
   const server = new ChatServer({
     membership,
     transport,
     listen,
     log,
+    limits,
     ...(id === undefined ? {} : { id }),
     ...(address === undefined ? {} : { address }),
     ...secretOf(context),
@@ -139,6 +163,7 @@ interface ProxySettings {
   readonly address?: string | undefined;
   readonly mqtt: number | undefined;
   readonly http: number | undefined;
+  readonly limits: Partial<ProxyLimits>;
 }
 
 async function openProxy(
@@ -154,6 +179,7 @@ async function openProxy(
     membership,
     transport,
     log,
+    limits: settings.limits,
     listen: settings.mqtt === undefined ? [] : [{ host, port: settings.mqtt, protocol: mqtt() }],
     ...(id === undefined ? {} : { id }),
     ...(address === undefined ? {} : { address }),

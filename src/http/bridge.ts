@@ -6,7 +6,9 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
 import type { ListenOptions, ListenSocket, Transport } from "../lib/transport.ts";
+import type { BridgeLimits } from "../membership/bridge_limits.ts";
 import { BridgeService } from "../membership/bridge_service.ts";
 import { placementKey } from "../membership/placement.ts";
 import { requireSecret } from "../lib/hosts.ts";
@@ -27,6 +29,8 @@ export interface BridgeOptions {
   readonly placementKey?: Uint8Array;
   /** Web origins that may call; default none. */
   readonly allowedOrigins?: readonly string[];
+  /** Limits that differ from the defaults. */
+  readonly limits?: Partial<BridgeLimits>;
   /** Time and chance; default the system's. */
   readonly clock?: Clock;
   /** Where events go; default nowhere. */
@@ -49,12 +53,14 @@ export interface BridgeOptions {
  * ```
  */
 export class Bridge {
+  /** What it counts. */
+  readonly metrics: Metrics = new Metrics();
   readonly #options: BridgeOptions;
   readonly #service: BridgeService;
   #socket: Promise<ListenSocket> | undefined;
   #address = "";
 
-  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty. */
+  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty, and `bad_option`. */
   constructor(options: BridgeOptions) {
     this.#options = options;
     this.#service = new BridgeService({
@@ -63,6 +69,8 @@ export class Bridge {
       placementKey: options.placementKey ?? placementKey(options.secret),
       secret: options.secret,
       log: options.log ?? noLog,
+      limits: options.limits,
+      metrics: this.metrics,
     });
   }
 

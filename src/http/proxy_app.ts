@@ -10,6 +10,7 @@ import type { ClientProtocol } from "../protocols/protocol.ts";
 import { mqtt } from "../protocols/mqtt.ts";
 import { websocket } from "../protocols/websocket.ts";
 import type { ProxyServer } from "../proxy/proxy_server.ts";
+import type { TurnAway } from "../proxy/admission.ts";
 import { demoPage } from "./demo_page.ts";
 import { prometheusText } from "./prometheus.ts";
 
@@ -52,6 +53,8 @@ const PAGE_HEADERS = {
 /** What a message takes beside its body, in bytes; bodies may be base64, and rooms may be all escapes. */
 const ENVELOPE_BYTES = 4096;
 const ESCAPED_BYTES = 6;
+/** Seconds after which a client that was turned away may try again. */
+const RETRY_SECONDS = 5;
 
 /**
  * Makes the fetch handler through which a proxy takes users in over HTTP:
@@ -169,6 +172,8 @@ function takeIn(
       "proxyApp got no transport's environment: serve it by serveHttp or transport.serve, and hand on the second argument",
     );
   }
+  const away = proxy.turnsAway(env.remoteAddress);
+  if (away) return turnAway(away);
   const { maxMessageBytes, maxRoomBytes } = proxy.limits;
   const maxPayload = 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
   const choices = subprotocol === undefined ? { maxPayload } : { maxPayload, protocol: subprotocol };
@@ -178,6 +183,15 @@ function takeIn(
     if (!(error instanceof ToychatError) || error.code !== "not_an_upgrade") throw error;
     return refuse(400, "bad_upgrade", "this is no complete WebSocket handshake of version 13");
   }
+}
+
+/** Refuses before the upgrade: a client that is told so by HTTP costs no WebSocket. */
+function turnAway(reason: TurnAway): Response {
+  const again = { "retry-after": String(RETRY_SECONDS) };
+  if (reason === "server_busy") {
+    return refuse(503, reason, "this proxy has as many sessions as it takes: try again later", again);
+  }
+  return refuse(429, reason, "your address has as many connections as it may: close one first", again);
 }
 
 /** The subprotocol to select, undefined for none; null where the client offers none that the protocol answers to. */

@@ -66,6 +66,8 @@ export interface Connection {
   pause(): void;
   /** Reads again after `pause`. */
   resume(): void;
+  /** On a WebSocket that a client opened: sends a ping frame, which every WebSocket answers by itself. */
+  ping?(): void;
   /**
    * Sends what is queued, then ends the connection: FIN, or a close frame with `code` (1000) and `reason`.
    * A peer that does not read holds this up: follow up with `terminate` after a time of your choice.
@@ -85,6 +87,8 @@ export interface ConnectionHandler {
   data(chunk: Uint8Array | string): void;
   /** `bufferedAmount` fell below the low mark after `send` had returned `false`. */
   drain(): void;
+  /** The peer has answered a ping. */
+  pong?(): void;
   /** The connection has ended. Called exactly once, and last. */
   close(reason: CloseReason): void;
 }

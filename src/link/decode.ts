@@ -99,7 +99,7 @@ const SHAPES: Shapes = {
   held: sender,
   accepted: sender,
   ack: { ...sender, error: optional(FIELDS.failure) },
-  released: { room, attach: count },
+  released: { room, attach: count, full: optional(yes) },
   handing: { digest, rooms: FIELDS.rooms },
   handoff: { ...term, offset: count, senders: FIELDS.senders, proxies: FIELDS.proxies },
   taken: { ...term, refused: optional(yes) },

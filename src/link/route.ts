@@ -226,9 +226,10 @@ export class Route {
     this.#blocked = false;
   }
 
-  /** The owner has released the room. */
-  released(link: Link, attach: number): void {
+  /** The owner has released the room, or (`full`) has no place for it. */
+  released(link: Link, attach: number, full = false): void {
     if (link !== this.source || attach !== this.#attach) return;
+    if (full) this.#fail();
     const asked = this.#yielding;
     const unused = asked && this.#idle >= IDLE_SWEEPS;
     this.#detach(link, true);
@@ -238,6 +239,13 @@ export class Route {
     this.settle();
     this.#router.arrived(this);
     this.pump();
+  }
+
+  /** There is no place for the room: whoever asked for it is told so. */
+  #fail(): void {
+    this.#router.host.refused?.(this.room);
+    for (const entry of [...this.entries]) this.#router.finish(entry, "server_full");
+    this.#trim();
   }
 
   /** A link has ended for good. */

@@ -67,6 +67,8 @@ export interface RouterHost {
   occupied(room: string): boolean;
   /** A room's members have been announced to a new owner. */
   attached?(route: Route): void;
+  /** The owner has no place for a room: whoever waits for it there waits in vain. */
+  refused?(room: string): void;
   /** A route was dropped: the role has nothing in that room any more. */
   dropped?(room: string): void;
   readonly limits?: RouterLimits;
@@ -349,7 +351,7 @@ export class Router {
         for (const route of [...this.#routes.values()]) route.peerChanged(link);
         return true;
       case "released":
-        this.#routes.get(frame.room)?.released(link, frame.attach);
+        this.#routes.get(frame.room)?.released(link, frame.attach, frame.full);
         return true;
       case "refused":
         this.#refused(link, frame);

@@ -43,7 +43,10 @@ export class MqttPublisher {
     if (packet.retain) channel.metrics.count("toychat_mqtt_retain_ignored_total");
     if (packet.qos > 0) return this.#publishAnswered(packet, packet.qos as 1 | 2);
     const body = this.#read(packet);
-    if (typeof body === "string") return this.#countRefusal(body);
+    if (typeof body === "string") {
+      channel.charge();
+      return this.#countRefusal(body);
+    }
     channel.publish(packet.topic, body.body);
   }
 
@@ -63,7 +66,10 @@ export class MqttPublisher {
     }
     const message = this.#inbox.begin(packet.messageId, qos);
     const body = this.#read(packet);
-    if (typeof body === "string") return this.#refuse(message, body);
+    if (typeof body === "string") {
+      this.#peer.channel.charge();
+      return this.#refuse(message, body);
+    }
     this.#peer.channel.publish(packet.topic, body.body, (refusal) => {
       if (refusal === undefined) this.#inbox.succeed(message);
       else this.#refuse(message, refusal);
@@ -117,6 +123,7 @@ export class MqttPublisher {
 
   #countRefusal(refusal: PublishRefusal): void {
     const { metrics } = this.#peer.channel;
+    if (refusal === "too_large") metrics.count("toychat_messages_too_large_total");
     metrics.count("toychat_mqtt_publishes_refused_total");
     if (refusal === "invalid_room") metrics.count("toychat_mqtt_invalid_topics_total");
   }

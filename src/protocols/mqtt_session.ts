@@ -6,7 +6,7 @@
 import { errorMessage } from "../lib/errors.ts";
 import type { CloseReason } from "../lib/transport.ts";
 import { Keepalive } from "./keepalive.ts";
-import { END_CODE, REASON } from "./mqtt_codes.ts";
+import { connackCode, END_CODE, REASON } from "./mqtt_codes.ts";
 import {
   CONNACK_BAD_VERSION,
   connackFrame,
@@ -96,10 +96,17 @@ export class MqttSession implements ClientHandler {
       }
     } catch (error) {
       const reason = errorMessage(error);
+      if (error instanceof BadPacket) this.#countTooLarge(error.code);
       if (!(error instanceof BadPacket)) this.#channel.log("error", "mqtt_session_failed", { reason });
       this.#peer.fail(error instanceof BadPacket ? error.code : REASON.unspecified, reason);
     }
     if (this.#peer.ended) this.#reader.clear();
+  }
+
+  #countTooLarge(code: number): void {
+    if (code !== REASON.packetTooLarge) return;
+    const what = this.#peer.connected ? "messages" : "hellos";
+    this.#channel.metrics.count(`toychat_${what}_too_large_total`);
   }
 
   #take(packet: Packet): void {
@@ -117,6 +124,7 @@ export class MqttSession implements ClientHandler {
       case "pubrel":
         return open?.publisher.release(packet);
       case "pingreq":
+        this.#channel.charge();
         return this.#peer.sendBytes(PINGRESP);
       case "subscribe":
         return open?.subscriptions.subscribe(packet);
@@ -181,7 +189,7 @@ export class MqttSession implements ClientHandler {
   }
 
   #makeOpen(hello: Hello): Open {
-    const { clock, limits } = this.#channel;
+    const { limits } = this.#channel;
     const peer = this.#peer;
     const inflight = Math.max(1, Math.min(limits.maxInflight, hello.receiveMaximum));
     return {
@@ -190,7 +198,7 @@ export class MqttSession implements ClientHandler {
       subscriptions: new MqttSubscriptions(peer),
       outbox: new Outbox(inflight, (frame) => peer.sendBytes(frame)),
       keepalive: hello.keepaliveMs > 0
-        ? new Keepalive(clock, hello.keepaliveMs, () => this.#silent())
+        ? new Keepalive(this.#channel, hello.keepaliveMs, () => this.#silent())
         : undefined,
       will: hello.will,
     };
@@ -259,7 +267,7 @@ export class MqttSession implements ClientHandler {
     if (peer.ended) return;
     const words = reason.replaceAll("_", " ");
     this.#reader.clear();
-    if (this.#opening) return refuseConnect(peer, { refused: REASON.serverUnavailable, reason: words });
+    if (this.#opening) return refuseConnect(peer, { refused: connackCode(reason), reason: words });
     peer.disconnect(END_CODE[reason], words);
     peer.close(END_CODE[reason], words);
   }

@@ -70,6 +70,10 @@ export type Refusal =
   | "listener_timeout"
   /** The user may not. */
   | "not_authorized"
+  /** The ChatServer that the room would be on has as many rooms as it may. */
+  | "server_full"
+  /** As many users are in the room as may be. */
+  | "room_full"
   /** The session ended, or the user left the room, before it was done. */
   | "gone";
 
@@ -101,6 +105,12 @@ export type EndReason =
   | "authentication_timeout"
   /** The same client identifier connected again. */
   | "taken_over"
+  /** The proxy has as many sessions as it takes. */
+  | "server_busy"
+  /** The client's address has as many connections as it may. */
+  | "too_many_connections"
+  /** The client went on sending far faster than it may. */
+  | "rate_exceeded"
   /** The application ended it. */
   | "kicked";
 
@@ -136,6 +146,15 @@ export interface ClientChannel {
   readonly log: Logger;
   /** Identifies the proxy; shared by all its channels. Key of what a protocol keeps per proxy. */
   readonly proxy: object;
+  /** Whether the proxy does not read the client now: what it sends is not heard. */
+  readonly paused: boolean;
+  /**
+   * Counts what the client sent against its message rate. `join`, `leave` and `publish` count themselves; call it for
+   * whatever else costs something, such as a ping or a request that cannot be read.
+   */
+  charge(): void;
+  /** On a WebSocket: asks for a sign of life by a ping frame; the answer is {@linkcode ClientHandler.pong}. */
+  ping(): void;
   /**
    * Says who the client is and opens the session. `data` is not called until the promise has settled (reading is
    * paused); what the call before it left over is the protocol's to keep.
@@ -175,6 +194,8 @@ export interface ClientHandler {
   left(room: string, reason: string): void;
   /** The server ends the session: say so in the protocol's words. The proxy closes the connection afterwards. */
   end(reason: EndReason): void;
+  /** The client has answered a {@linkcode ClientChannel.ping}. */
+  pong?(): void;
   /** The connection has ended. A will is published here, through `channel.publish`. */
   close(reason: CloseReason): void;
 }

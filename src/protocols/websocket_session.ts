@@ -20,6 +20,7 @@ import type {
 } from "./protocol.ts";
 import {
   complain,
+  type Complaint,
   type MessageRequest,
   readRequest,
   utf8Bytes,
@@ -34,6 +35,9 @@ export const CLOSE_CODES: Readonly<Record<EndReason, number>> = {
   kicked: 4403,
   keepalive_timeout: 4408,
   taken_over: 4409,
+  server_busy: 1013,
+  too_many_connections: 4429,
+  rate_exceeded: 4429,
 };
 
 const TOO_LARGE = 1009;
@@ -52,6 +56,8 @@ const REFUSAL_TEXT: Readonly<Record<Refusal, string>> = {
   listener_failed: "the application failed on it",
   listener_timeout: "the application did not settle in time",
   not_authorized: "the user may not do this in this room",
+  server_full: "the server of this room has as many rooms as it may: try again later",
+  room_full: "as many users are in the room as may be: try again later",
   gone: "the user left the room, or the session ended, before it was done",
 };
 
@@ -85,11 +91,11 @@ export class WebSocketSession implements ClientHandler {
       );
       return this.#close(REFUSED, "not_authorized");
     }
-    const { clock, limits } = this.#channel;
+    const { keepaliveMs } = this.#channel.limits;
     this.#open = true;
     this.#send({ type: "welcome", user: session.user, session: session.session });
-    if (limits.keepaliveMs > 0) {
-      this.#keepalive = new Keepalive(clock, limits.keepaliveMs, () => this.#silent());
+    if (keepaliveMs > 0) {
+      this.#keepalive = new Keepalive(this.#channel, keepaliveMs, () => this.#silent(), true);
     }
     const early = this.#early;
     this.#early = [];
@@ -107,31 +113,44 @@ export class WebSocketSession implements ClientHandler {
     if (!this.#open) return this.#keepEarly(chunk);
     this.#keepalive?.heard();
     if (typeof chunk !== "string") {
-      return this.#send(
+      return this.#complain(
         complain("bad_message", "the message is binary: send JSON text, with bytes as base64"),
       );
     }
     const most = maxTextBytes(this.#channel.limits);
     if (chunk.length * 3 > most && utf8Bytes(chunk) > most) {
+      this.#channel.metrics.count("toychat_messages_too_large_total");
       return this.#close(TOO_LARGE, `messages may take ${most} bytes`);
     }
     const request = readRequest(chunk, this.#channel.limits);
-    if (request.type !== "error") return this.#take(request);
-    this.#channel.metrics.count("toychat_websocket_bad_messages_total");
-    this.#send(request);
+    if (request.type === "error") this.#complain(request);
+    else this.#take(request);
+  }
+
+  /** Says what is wrong with a message. */
+  #complain(complaint: Complaint): void {
+    const { metrics } = this.#channel;
+    metrics.count("toychat_websocket_bad_messages_total");
+    if (complaint.code === "too_large") metrics.count("toychat_messages_too_large_total");
+    this.#channel.charge();
+    this.#send(complaint);
   }
 
   #keepEarly(chunk: Chunk): void {
     this.#earlyBytes += chunk.length;
     if (this.#earlyBytes > this.#channel.limits.maxHelloBytes) {
+      this.#channel.metrics.count("toychat_hellos_too_large_total");
       return this.#close(TOO_LARGE, "too much before the session is open: wait for welcome");
     }
     this.#early.push(chunk);
   }
 
   #take(request: WebSocketRequest): void {
-    if (request.type === "ping") return this.#send({ type: "pong" });
     const channel = this.#channel;
+    if (request.type === "ping") {
+      channel.charge();
+      return this.#send({ type: "pong" });
+    }
     if (request.type === "message") return this.#publish(request);
     const { room, id } = request;
     if (request.type === "join") {
@@ -168,6 +187,11 @@ export class WebSocketSession implements ClientHandler {
   /** The close code says it. */
   end(reason: EndReason): void {
     if (!this.#ended) this.#close(CLOSE_CODES[reason], reason);
+  }
+
+  /** The client has answered a ping. */
+  pong(): void {
+    this.#keepalive?.heard();
   }
 
   /** The connection is gone. */

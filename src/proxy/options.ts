@@ -36,6 +36,16 @@ export interface ProxyLimits extends ClientLimits, RouterLimits {
   readonly maxRooms: number;
   /** Milliseconds to wait for a ChatServer to admit a user to a room; default 10000. */
   readonly joinMs: number;
+  /** Messages, joins and the like that a session may send in a second before it is held up; default 1000, 0: any. */
+  readonly messageRate: number;
+  /** The same, at once; default 2000. */
+  readonly messageBurst: number;
+  /** Sessions that the proxy takes; default 100000, 0: any. */
+  readonly maxSessions: number;
+  /** Connections that are not authenticated yet; default 4096. */
+  readonly maxUnauthenticated: number;
+  /** Connections of one remote address; default 0: any. */
+  readonly maxConnectionsPerAddress: number;
 }
 
 /** The default limits. */
@@ -52,7 +62,20 @@ export const PROXY_LIMITS: ProxyLimits = {
   maxQueuedBytes: 1 << 20,
   maxRooms: 128,
   joinMs: 10_000,
+  messageRate: 1000,
+  messageBurst: 2000,
+  maxSessions: 100_000,
+  maxUnauthenticated: 4096,
+  maxConnectionsPerAddress: 0,
 };
+
+/** The limits that 0 switches off. */
+export const PROXY_UNBOUNDED: ReadonlySet<string> = new Set([
+  "keepaliveMs",
+  "messageRate",
+  "maxSessions",
+  "maxConnectionsPerAddress",
+]);
 
 /** Options of a ProxyServer. */
 export interface ProxyServerOptions {

@@ -163,6 +163,14 @@ export class ProxyRooms {
     }
   }
 
+  /** The room's owner has no place for it. */
+  refused(name: string): void {
+    const room = this.#rooms.get(name);
+    for (const member of [...room?.members.values() ?? []]) {
+      if (room && member.pending) this.#remove(room, member, "server_full", "server_full");
+    }
+  }
+
   /** Handles a frame about a room; `false` where the frame is not about one. */
   frame(link: Link, frame: Frame): boolean {
     switch (frame.type) {
@@ -254,8 +262,9 @@ export class ProxyRooms {
     const member = room?.members.get(session);
     if (!room || !member) return;
     if (room.dirty) room.flush();
-    this.#remove(room, member, reason, "not_authorized");
-    member.session.left(name, reason);
+    const { pending } = member;
+    this.#remove(room, member, reason, reason === "room_full" ? reason : "not_authorized");
+    if (!pending) member.session.left(name, reason);
   }
 
   /** Hands every room's bytes of this turn to its members. */

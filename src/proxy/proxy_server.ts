@@ -7,6 +7,7 @@ import { type Body, decodeBody } from "../lib/body.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
+import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { type Counter, Metrics } from "../lib/metrics.ts";
 import type {
@@ -22,7 +23,14 @@ import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
 import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
-import { PROXY_LIMITS, type ProxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
+import { Admission, type TurnAway } from "./admission.ts";
+import {
+  PROXY_LIMITS,
+  PROXY_UNBOUNDED,
+  type ProxyLimits,
+  type ProxyListening,
+  type ProxyServerOptions,
+} from "./options.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
 import { Session, type SessionHost } from "./session.ts";
@@ -61,6 +69,7 @@ export class ProxyServer {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #limits: ProxyLimits;
+  readonly #admission: Admission;
   readonly #listeners: ProxyListeners;
   readonly #sessions: Sessions;
   readonly #peers: Peers;
@@ -82,9 +91,10 @@ export class ProxyServer {
     this.#transport = options.transport;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? noLog;
-    this.#limits = { ...PROXY_LIMITS, ...options.limits };
+    this.#limits = withDefaults(PROXY_LIMITS, options.limits, PROXY_UNBOUNDED);
+    this.#admission = new Admission(this.#limits, this.metrics);
     this.#listeners = new ProxyListeners(this.metrics, this.#log);
-    this.#sessions = new Sessions(this.#clock, this.metrics, this.#limits, () => this.#rooms.flush());
+    this.#sessions = new Sessions(this.#clock, () => this.#rooms.flush());
     this.id = options.id ?? `p${randomId(this.#clock, 5)}`;
     this.#boot = randomId(this.#clock, 4);
     this.#peers = new Peers({
@@ -106,6 +116,7 @@ export class ProxyServer {
       members: (room) => this.#rooms.announced(room),
       occupied: (room) => this.#rooms.occupied(room),
       attached: (route) => this.#rooms.attached(route),
+      refused: (room) => this.#rooms.refused(room),
     });
     this.#rooms = new ProxyRooms({
       clock: this.#clock,
@@ -247,8 +258,17 @@ export class ProxyServer {
     const session = new Session(this.#host, connection, protocol, request);
     this.#sessions.add(session);
     this.metrics.count("toychat_connections_total");
+    this.#admission.trim(session);
     if (this.#state !== "running") session.end("shutting_down");
     return session.events;
+  }
+
+  /**
+   * Why a connection from this address would be turned away now, for who can say so before it is made; undefined where it
+   * would be let in. It is counted as a refusal.
+   */
+  turnsAway(remoteAddress: string): TurnAway | undefined {
+    return this.#admission.turnsAway(remoteAddress);
   }
 
   #sessionHost(): SessionHost {
@@ -259,6 +279,7 @@ export class ProxyServer {
       limits: this.#limits,
       metrics: this.metrics,
       log: this.#log,
+      admission: this.#admission,
       authenticate: this.#options.authenticate ?? believe,
       nextSessionId: () => `${this.id}.${this.#boot}.${++this.#count}`,
       opened: (session) => this.#listeners.emit("connect", this.#user(session)),
@@ -277,6 +298,7 @@ export class ProxyServer {
     done: (refusal: Refusal | undefined) => void,
   ): void {
     if (!session.rooms.has(room) && session.rooms.size >= this.#limits.maxRooms) {
+      this.metrics.count("toychat_session_rooms_refused_total");
       return done("too_many_rooms");
     }
     this.#rooms.join(session, room, options, done);
@@ -325,7 +347,7 @@ export class ProxyServer {
 
   #sweep(): void {
     const now = this.#clock.now();
-    this.#sessions.sweep(now);
+    this.#admission.sweep(now);
     this.#rooms.sweep(now);
   }
 

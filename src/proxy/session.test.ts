@@ -4,6 +4,7 @@ import { noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { Connection } from "../lib/transport.ts";
 import type { Chunk, ClientChannel, ClientHandler, ClientProtocol, Delivery } from "../protocols/protocol.ts";
+import { Admission } from "./admission.ts";
 import { PROXY_LIMITS, type ProxyLimits } from "./options.ts";
 import { Session, type SessionHost } from "./session.ts";
 
@@ -43,6 +44,7 @@ class Setup {
       limits,
       metrics: this.metrics,
       log: noLog,
+      admission: new Admission(limits, this.metrics),
       authenticate: () =>
         new Promise((resolve, reject) => {
           this.answer = (user) => user instanceof Error ? reject(user) : resolve(user);
@@ -251,7 +253,7 @@ describe("a client that reads too slowly", () => {
     setup.session.deliver(["3"]);
     setup.session.deliver(["4"]);
     expect(setup.take()).toEqual(["end slow_consumer"]);
-    expect(setup.metrics.get("toychat_slow_consumer_total")).toBe(2);
+    expect(setup.metrics.get("toychat_slow_consumers_total")).toBe(1);
   });
 
   test("misses what it need not have where its protocol says so, until there is room again", () => {

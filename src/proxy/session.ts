@@ -23,6 +23,8 @@ import type {
   OpenedSession,
   Refusal,
 } from "../protocols/protocol.ts";
+import type { Admission, TurnAway } from "./admission.ts";
+import { Intake } from "./intake.ts";
 import type { ProxyLimits } from "./options.ts";
 
 /** What a session needs from its proxy. */
@@ -31,6 +33,8 @@ export interface SessionHost {
   readonly limits: ProxyLimits;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Who is let in. */
+  readonly admission: Admission;
   /** Says who a client is. */
   authenticate(credentials: Credentials): string | undefined | Promise<string | undefined>;
   /** A name that no other session of the cluster has. */
@@ -54,6 +58,9 @@ const MAX_USER_LENGTH = 512;
 
 /** Milliseconds that a peer has to close its side after this one has. */
 const LINGER_MS = 1000;
+
+/** Bytes of answers that may wait for a client beside what waits of deliveries. */
+const ANSWER_BYTES = 64 << 10;
 
 /** Bytes in a chunk; a string counts its characters. */
 function total(chunks: readonly Chunk[]): number {
@@ -85,8 +92,7 @@ export class Session implements ClientChannel {
   /** Undoes the end of the peer's time to close its side. */
   #linger: Cancel | undefined;
   #closing: { code: number | undefined; reason: string | undefined } | undefined;
-  /** How many want it not to be read: its authentication, its unsent messages. */
-  #pauses = 0;
+  readonly #intake: Intake;
   #user = "";
 
   /** Takes over a connection that was just made. */
@@ -102,10 +108,13 @@ export class Session implements ClientChannel {
     this.request = request;
     this.id = host.nextSessionId();
     this.since = host.clock.now();
+    this.#intake = new Intake(connection, host.clock, host.metrics, () => this.end("rate_exceeded"));
+    host.admission.entered(this);
     this.#handler = protocol.accept(this);
     this.events = {
       data: (chunk) => this.#data(chunk),
       drain: () => {},
+      pong: () => this.#handler.pong?.(),
       close: (reason) => this.#closed(reason),
     };
   }
@@ -150,6 +159,16 @@ export class Session implements ClientChannel {
     return this.#handler.encoding;
   }
 
+  /** Whether its connection is being closed, or is gone. */
+  get ending(): boolean {
+    return this.#closing !== undefined || this.state === "ended";
+  }
+
+  /** See {@linkcode ClientChannel.paused}. */
+  get paused(): boolean {
+    return this.#intake.paused;
+  }
+
   #data(chunk: Chunk): void {
     if (this.#closing) return;
     try {
@@ -165,14 +184,16 @@ export class Session implements ClientChannel {
   async open(credentials: Credentials): Promise<OpenedSession | undefined> {
     if (this.state !== "new") return undefined;
     this.state = "opening";
-    this.#pause(true);
+    const away = this.#host.admission.opening(this);
+    if (away) return this.#turnAway(away);
+    this.#intake.pause(true);
     let user: string | undefined;
     try {
       user = await this.#host.authenticate(credentials);
     } catch (error) {
       this.log("error", "authenticate_failed", { error: errorMessage(error) });
     }
-    this.#pause(false);
+    this.#intake.pause(false);
     if (this.state !== "opening" || this.#closing) return undefined;
     if (user && user.length > MAX_USER_LENGTH) {
       this.log("warn", "user_id_too_long", { length: user.length, most: MAX_USER_LENGTH });
@@ -183,31 +204,35 @@ export class Session implements ClientChannel {
       return undefined;
     }
     this.#user = user;
-    this.sender = new Sender(this.id, user, (on) => this.#pause(on));
+    this.sender = new Sender(this.id, user, (on) => this.#intake.pause(on));
     this.state = "open";
+    this.#intake.begin(this.limits);
+    this.#host.admission.opened(this);
     this.#host.opened(this);
     return { user, session: this.id };
   }
 
-  #pause(on: boolean): void {
-    this.#pauses += on ? 1 : -1;
-    if (on && this.#pauses === 1) this.#connection.pause();
-    else if (!on && this.#pauses === 0) this.#connection.resume();
+  /** Says why in the protocol's words, once the protocol has heard that it is being opened. */
+  async #turnAway(reason: TurnAway): Promise<undefined> {
+    await Promise.resolve();
+    this.end(reason);
+    return undefined;
   }
 
   /** See {@linkcode ClientChannel.send}. */
   send(chunk: Chunk): void {
-    if (this.state === "ended") return;
+    if (this.ending) return;
     if (this.#outbox.length === 0) this.#host.dirty(this);
     this.#outbox.push(chunk);
     this.#outboxBytes += chunk.length;
+    if (this.#outboxBytes > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
   }
 
   /** Queues deliveries, unless the client reads too slowly. */
   deliver(chunks: readonly Chunk[]): void {
     const bytes = total(chunks);
     // A protocol may have nothing to say for a delivery.
-    if (bytes === 0) return;
+    if (bytes === 0 || this.#closing) return;
     if (this.#connection.bufferedAmount + this.#outboxBytes + bytes > this.limits.maxQueuedBytes) {
       return this.#slow();
     }
@@ -223,15 +248,23 @@ export class Session implements ClientChannel {
   deliverAcknowledged(delivery: Delivery): void {
     const chunk = this.#handler.encode(delivery);
     if (chunk === undefined) return;
-    // An acknowledged delivery is never left out: a client that does not take it has to come back.
     if (this.#connection.bufferedAmount + this.#outboxBytes > this.limits.maxQueuedBytes) {
-      this.end("slow_consumer");
+      this.#tooSlow();
     } else this.send(chunk);
   }
 
   #slow(): void {
-    this.metrics.count("toychat_slow_consumer_total");
-    if (this.protocol.slowConsumer !== "drop") this.end("slow_consumer");
+    if (this.protocol.slowConsumer !== "drop") return this.#tooSlow();
+    this.metrics.count("toychat_deliveries_dropped_total");
+  }
+
+  /** Answers and acknowledged deliveries cannot be left out: a client that does not take them has to come back. */
+  #tooSlow(): void {
+    if (this.ending) return;
+    this.metrics.count("toychat_slow_consumers_total");
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    this.end("slow_consumer");
   }
 
   /** Writes what was queued in this turn. */
@@ -240,28 +273,44 @@ export class Session implements ClientChannel {
     if (chunks.length > 0) {
       this.#outbox = [];
       this.#outboxBytes = 0;
-      if (chunks.length === 1) this.#connection.send(chunks[0] as Chunk);
-      else this.#connection.sendAll(chunks);
+      const connection = this.#connection;
+      const taken = chunks.length === 1 ? connection.send(chunks[0] as Chunk) : connection.sendAll(chunks);
+      if (!taken && connection.bufferedAmount > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
     }
-    if (this.#closing) this.#connection.close(this.#closing.code, this.#closing.reason);
+    if (this.#closing && this.#outbox.length === 0) {
+      this.#connection.close(this.#closing.code, this.#closing.reason);
+    }
   }
 
   /** See {@linkcode ClientChannel.join}. */
   join(room: string, options: JoinOptions, done: (refusal: Refusal | undefined) => void): void {
+    this.#intake.charge();
     if (this.state === "open") this.#host.join(this, room, options, done);
     else done("gone");
   }
 
   /** See {@linkcode ClientChannel.leave}. */
   leave(room: string, done: () => void): void {
+    this.#intake.charge();
     if (this.state === "open") this.#host.leave(this, room);
     done();
   }
 
   /** See {@linkcode ClientChannel.publish}. */
   publish(room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
+    this.#intake.charge();
     if (this.state === "open") this.#host.publish(this, room, body, done);
     else done?.("gone");
+  }
+
+  /** See {@linkcode ClientChannel.charge}. */
+  charge(): void {
+    this.#intake.charge();
+  }
+
+  /** See {@linkcode ClientChannel.ping}. */
+  ping(): void {
+    if (!this.ending) this.#connection.ping?.();
   }
 
   /** See {@linkcode ClientChannel.close}. */
@@ -297,6 +346,7 @@ export class Session implements ClientChannel {
 
   #closed(reason: CloseReason): void {
     this.#linger?.();
+    this.#intake.stop();
     try {
       this.#handler.close(reason);
     } catch (error) {
@@ -304,6 +354,7 @@ export class Session implements ClientChannel {
     }
     this.state = "ended";
     this.#outbox = [];
+    this.#host.admission.left(this);
     this.#host.closed(this, reason);
   }
 }

@@ -68,6 +68,12 @@ export class FakeChannel implements ClientChannel {
   /** Log events, in order. */
   readonly logged: string[] = [];
   credentials: Credentials | undefined;
+  /** What the protocol does not count by `join`, `leave` and `publish`. */
+  charged = 0;
+  /** Pings sent. */
+  pings = 0;
+  /** Whether the proxy does not read. */
+  paused = false;
   closed: { code: number | undefined; reason: string | undefined } | undefined;
   readonly #options: FakeOptions;
 
@@ -106,6 +112,14 @@ export class FakeChannel implements ClientChannel {
 
   publish(room: string, body: Body, done?: Done): void {
     this.published.push({ room, body, done });
+  }
+
+  charge(): void {
+    this.charged++;
+  }
+
+  ping(): void {
+    this.pings++;
   }
 
   close(code?: number, reason?: string): void {
