@@ -48,7 +48,7 @@ export {
   type ProxyListening,
   type ProxyServerOptions,
 } from "./src/proxy/options.ts";
-export type { RouterLimits } from "./src/link/router.ts";
+export type { RouterLimits } from "./src/link/router_limits.ts";
 export { mqtt, type MqttOptions } from "./src/protocols/mqtt.ts";
 export { websocket } from "./src/protocols/websocket.ts";
 export { isRoomName, roomNameProblem } from "./src/protocols/room_name.ts";

@@ -19,6 +19,19 @@ import { WsServerConnection } from "./node_websocket.ts";
 import { checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
 import { type WsServer, wsServer } from "./ws_api.ts";
 
+/**
+ * A client has 5 s for its request's head, which bounds how long a socket that says nothing stays, and 30 s for the
+ * whole of it; what the answer takes is not in it. By default Node would wait for 60 s and 5 min, and look every 30 s.
+ */
+const PATIENCE = {
+  noDelay: true,
+  headersTimeout: 5000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1000,
+} as const;
+/** Milliseconds for a TLS handshake; Node's default is 2 min. */
+const HANDSHAKE_MS = 5000;
+
 /** Starts an HTTP or HTTPS server. Throws as `listen` does. */
 export function serveNode(options: ServeOptions, settings: Settings): Promise<ListenSocket> {
   const failed = (error: unknown) => {
@@ -30,8 +43,13 @@ export function serveNode(options: ServeOptions, settings: Settings): Promise<Li
     return options.fetch(request, plainEnvironment(request, incoming));
   }, { overrideGlobalObjects: false, errorHandler: failed });
   const server = options.tls
-    ? https.createServer({ cert: options.tls.cert, key: options.tls.key, noDelay: true }, plain)
-    : http.createServer({ noDelay: true }, plain);
+    ? https.createServer({
+      cert: options.tls.cert,
+      key: options.tls.key,
+      handshakeTimeout: HANDSHAKE_MS,
+      ...PATIENCE,
+    }, plain)
+    : http.createServer(PATIENCE, plain);
   const upgrader = new Upgrader(options, settings);
   server.on("upgrade", (incoming, socket, head) => void upgrader.handle(incoming, socket as Socket, head));
   return startListening(server, options);

@@ -22,6 +22,9 @@ import { type Chunk, join } from "./join.ts";
 /** Chunks of this many bytes and more on average go to the kernel as they are (`writev`); smaller ones are joined. */
 const JOIN_BELOW = 8192;
 
+/** Milliseconds for a TLS handshake; Node's default is 2 min. */
+const HANDSHAKE_MS = 5000;
+
 const owner = Symbol("connection");
 type Owned = Socket & { [owner]: NodeTcpConnection };
 
@@ -197,7 +200,8 @@ export function listenTcp(
     new NodeTcpConnection(socket, settings).start(accept);
   };
   if (!options.tls) return startListening(net.createServer({ noDelay: true }, accepted), options);
-  const server = tls.createServer({ cert: options.tls.cert, key: options.tls.key, noDelay: true }, accepted);
+  const { cert, key } = options.tls;
+  const server = tls.createServer({ cert, key, noDelay: true, handshakeTimeout: HANDSHAKE_MS }, accepted);
   return startListening(server, options);
 }
 

@@ -6,6 +6,7 @@
 import { Deque } from "../lib/deque.ts";
 import type { AcceptedFrame, AnnouncedMember, HeldFrame, RefusedFrame } from "./frames.ts";
 import type { Link } from "./link.ts";
+import type { Pool } from "./pools.ts";
 import type { Entry, Router } from "./router.ts";
 
 /** Periods of the router's sweep without use after which an empty route lets go of its owner. */
@@ -41,6 +42,8 @@ export class Route {
   readonly #owed: Set<Entry> = new Set();
   /** What is not over, in order of arrival (and some that are). */
   readonly entries: Deque<Entry> = new Deque();
+  /** What is under way to the owner that the view names. */
+  pool: Pool;
   readonly #router: Router;
   #attach = 0;
   /** Frame number of the last announcement. */
@@ -63,6 +66,7 @@ export class Route {
   constructor(router: Router, room: string) {
     this.#router = router;
     this.room = room;
+    this.pool = router.pools.of(room);
   }
 
   /** Queues a message. */
@@ -201,6 +205,7 @@ export class Route {
 
   /** The role's own view has changed. */
   viewChanged(): void {
+    this.#router.pools.move(this);
     this.#unblock();
     const { source } = this;
     if (source && !this.#inView(source)) this.#detach(source, false);

@@ -5,7 +5,8 @@ import { Metrics } from "../lib/metrics.ts";
 import type { Placement } from "../membership/placement.ts";
 import type { Member } from "../membership/view.ts";
 import type { AnnouncedMember } from "./frames.ts";
-import { Router, type RouterLimits } from "./router.ts";
+import { Router } from "./router.ts";
+import type { RouterLimits } from "./router_limits.ts";
 import { Sender } from "./sender.ts";
 
 function member(id: string, incarnation = "i1"): Member {
@@ -27,7 +28,13 @@ class Setup {
     this.router = new Router({
       clock: this.clock,
       metrics: this.metrics,
-      limits: { acceptMs: 10_000, senderBytes: 64 << 10, totalBytes: 64 << 20, ...limits },
+      limits: {
+        acceptMs: 10_000,
+        senderBytes: 64 << 10,
+        ownerBytes: 32 << 20,
+        totalBytes: 64 << 20,
+        ...limits,
+      },
       placement: () => this.#placement(),
       link: (id) => this.links.get(id),
       members: (room) => this.members.get(room) ?? [],

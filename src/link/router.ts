@@ -14,24 +14,13 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Placement } from "../membership/placement.ts";
 import type { AckFrame, AnnouncedMember, Frame, MessageFrame, RefusedFrame } from "./frames.ts";
 import type { Link } from "./link.ts";
+import { Pools } from "./pools.ts";
 import { Route } from "./route.ts";
+import { ROUTER_LIMITS, type RouterLimits } from "./router_limits.ts";
 import type { Sender } from "./sender.ts";
 
 /** Why a routed message failed. */
 export type RouteFailure = NonNullable<AckFrame["error"]>;
-
-/** Limits of a router. */
-export interface RouterLimits {
-  /** Milliseconds after which a message that nobody accepted fails with `unavailable`. */
-  readonly acceptMs: number;
-  /** Bytes that one sender may have under way before it is pushed back. */
-  readonly senderBytes: number;
-  /** Bytes that all senders may have under way before whoever adds to them is pushed back. */
-  readonly totalBytes: number;
-}
-
-/** The defaults of {@linkcode RouterLimits}: 10 s, 64 KiB, 64 MiB. */
-export const ROUTER_LIMITS: RouterLimits = { acceptMs: 10_000, senderBytes: 64 << 10, totalBytes: 64 << 20 };
 
 /** A message under way. */
 export interface Entry {
@@ -86,6 +75,7 @@ const SWEEP_MS = 1000;
 export class Router {
   readonly host: RouterHost;
   readonly limits: RouterLimits;
+  readonly pools: Pools;
   readonly #routes: Map<string, Route> = new Map();
   /** Messages that were sent on a link, in the order of their frame numbers. */
   readonly #sent: Map<Link, Deque<Sent>> = new Map();
@@ -106,6 +96,7 @@ export class Router {
   constructor(host: RouterHost) {
     this.host = host;
     this.limits = host.limits ?? ROUTER_LIMITS;
+    this.pools = new Pools(() => host.placement());
   }
 
   /** Starts the clockwork of deadlines. */
@@ -202,12 +193,15 @@ export class Router {
   }
 
   #charge(entry: Entry): void {
-    const { sender } = entry;
+    const { sender, route: { pool } } = entry;
     sender.bytes += entry.bytes;
+    pool.bytes += entry.bytes;
     this.#bytes += entry.bytes;
     const crowded = this.#bytes > this.limits.totalBytes;
     if (crowded) this.#crowded = true;
-    if (crowded || sender.bytes > this.limits.senderBytes) {
+    if (crowded || pool.bytes > this.limits.ownerBytes || sender.bytes > this.limits.senderBytes) {
+      if (sender.pushed) return;
+      this.host.metrics.count("toychat_senders_pushed_back_total");
       this.#pushed.add(sender);
       sender.push(true);
     }
@@ -219,6 +213,7 @@ export class Router {
     entry.state = "over";
     const { sender } = entry;
     sender.bytes -= entry.bytes;
+    entry.route.pool.bytes -= entry.bytes;
     this.#bytes -= entry.bytes;
     if (failure) this.host.metrics.count("toychat_messages_failed_total");
     if (entry.done) {

@@ -6,7 +6,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ListenOptions, Transport } from "../lib/transport.ts";
-import type { RouterLimits } from "../link/router.ts";
+import type { RouterLimits } from "../link/router_limits.ts";
 import type { Membership } from "../membership/membership.ts";
 import type { ClientLimits, ClientProtocol, Credentials } from "../protocols/protocol.ts";
 
@@ -57,6 +57,7 @@ export const PROXY_LIMITS: ProxyLimits = {
   keepaliveMs: 60_000,
   acceptMs: 10_000,
   senderBytes: 64 << 10,
+  ownerBytes: 32 << 20,
   totalBytes: 64 << 20,
   authenticationMs: 5000,
   maxQueuedBytes: 1 << 20,

@@ -33,7 +33,8 @@ import {
 } from "./options.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
-import { Session, type SessionHost } from "./session.ts";
+import { Session } from "./session.ts";
+import type { SessionHost } from "./session_host.ts";
 import { Sessions } from "./sessions.ts";
 
 const SWEEP_MS = 1000;

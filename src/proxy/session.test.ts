@@ -6,7 +6,8 @@ import type { Connection } from "../lib/transport.ts";
 import type { Chunk, ClientChannel, ClientHandler, ClientProtocol, Delivery } from "../protocols/protocol.ts";
 import { Admission } from "./admission.ts";
 import { PROXY_LIMITS, type ProxyLimits } from "./options.ts";
-import { Session, type SessionHost } from "./session.ts";
+import { Session } from "./session.ts";
+import type { SessionHost } from "./session_host.ts";
 
 /** A session with a connection that notes what is done to it and a protocol of plain text. */
 class Setup {

@@ -23,35 +23,10 @@ import type {
   OpenedSession,
   Refusal,
 } from "../protocols/protocol.ts";
-import type { Admission, TurnAway } from "./admission.ts";
+import type { TurnAway } from "./admission.ts";
 import { Intake } from "./intake.ts";
 import type { ProxyLimits } from "./options.ts";
-
-/** What a session needs from its proxy. */
-export interface SessionHost {
-  readonly clock: Clock;
-  readonly limits: ProxyLimits;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  /** Who is let in. */
-  readonly admission: Admission;
-  /** Says who a client is. */
-  authenticate(credentials: Credentials): string | undefined | Promise<string | undefined>;
-  /** A name that no other session of the cluster has. */
-  nextSessionId(): string;
-  opened(session: Session): void;
-  join(
-    session: Session,
-    room: string,
-    options: JoinOptions,
-    done: (refusal: Refusal | undefined) => void,
-  ): void;
-  leave(session: Session, room: string): void;
-  publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void;
-  closed(session: Session, reason: CloseReason): void;
-  /** Asks for `flush` at the end of this turn. */
-  dirty(session: Session): void;
-}
+import type { SessionHost } from "./session_host.ts";
 
 /** Longest user id, in UTF-16 code units: it travels with every message. */
 const MAX_USER_LENGTH = 512;
