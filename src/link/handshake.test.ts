@@ -169,6 +169,22 @@ describe("a handshake", () => {
     expect(pair.logged).toContain("link_dial_failed connect_timeout");
   });
 
+  test("that has begun first is ended where too many are under way, so that a peer gets in", async () => {
+    const pair = new Pair({ options: { maxHandshakes: 3 } });
+    const silent: RawPeer[] = [];
+    for (let n = 0; n < 4; n++) silent.push(await pair.raw());
+    expect(silent.map(({ goodbye }) => goodbye)).toEqual(["handshake_busy", undefined, undefined, undefined]);
+    pair.dialer.start();
+    await pair.clock.until(() => pair.chat.links.length > 0);
+    expect(silent.map(({ goodbye }) => goodbye)).toEqual([
+      "handshake_busy",
+      "handshake_busy",
+      undefined,
+      undefined,
+    ]);
+    expect(pair.listener.metrics.get("toychat_link_handshakes_evicted_total")).toBe(2);
+  });
+
   test("takes no line over 4 KiB", async () => {
     const pair = new Pair();
     const raw = await pair.raw();

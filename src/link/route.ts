@@ -240,7 +240,7 @@ export class Route {
     this.#detach(link, true);
     if (unused) this.#expected = false;
     // Where both have one view it has come to the release late, and the room may be its own again.
-    if (!asked && !this.#router.agrees(link)) this.#avoid = link;
+    if (!asked && !full && !this.#router.agrees(link)) this.#avoid = link;
     this.settle();
     this.#router.arrived(this);
     this.pump();

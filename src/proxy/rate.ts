@@ -48,14 +48,16 @@ export class MessageRate {
     if (this.#tokens < 0) this.#spent();
   }
 
-  #fill(): void {
+  /** Adds what has come in since the last time, at most so much. */
+  #fill(most: number): void {
     const now = this.#host.clock.now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAt) * this.#perMs);
+    const more = Math.min(most, (now - this.#filledAt) * this.#perMs);
+    this.#tokens = Math.min(this.#burst, this.#tokens + more);
     this.#filledAt = now;
   }
 
   #spent(): void {
-    if (!this.#resume) this.#fill();
+    if (!this.#resume) this.#fill(this.#burst);
     if (this.#tokens >= 0) return;
     if (-this.#tokens > this.#perMs * 1000 * MOST_OWED_SECONDS) return this.#host.exceeded();
     if (this.#resume) return;
@@ -69,7 +71,7 @@ export class MessageRate {
   }
 
   #refilled(): void {
-    this.#fill();
+    this.#fill(Infinity);
     if (this.#tokens < 0) return this.#wait();
     this.#resume = undefined;
     this.#host.limited(false);

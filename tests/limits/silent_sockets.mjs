@@ -13,6 +13,7 @@ import process from "node:process";
 const AT_ONCE = 200;
 
 const numbers = process.argv.slice(2).map(Number);
+/** @type {number[]} */
 const ports = [];
 for (let i = 0; i + 1 < numbers.length; i += 2) ports.push(...new Array(numbers[i + 1]).fill(numbers[i]));
 
@@ -32,7 +33,7 @@ function begin() {
     begin();
   });
   socket.on("error", (error) => {
-    if (error.syscall === "connect" || error.syscall === "bind") throw error;
+    if (socket.connecting || socket.pending) throw error;
   });
   socket.on("close", () => {
     if (++gone === ports.length) console.log(`gone ${gone}`);
