@@ -25,7 +25,16 @@ class Setup {
   channel!: ClientChannel;
   readonly session: Session;
 
-  constructor(limits: Partial<ProxyLimits> = {}, slowConsumer?: "drop" | "disconnect") {
+  /** Whether the connection says that it is full. */
+  refuses = false;
+  readonly admission: Admission;
+
+  constructor(
+    limits: Partial<ProxyLimits> = {},
+    slowConsumer?: "drop" | "disconnect",
+    admission?: Admission,
+  ) {
+    this.admission = admission ?? new Admission({ ...PROXY_LIMITS, ...limits }, this.metrics);
     const protocol: ClientProtocol = {
       name: "test",
       ...(slowConsumer ? { slowConsumer } : {}),
@@ -45,7 +54,7 @@ class Setup {
       limits,
       metrics: this.metrics,
       log: noLog,
-      admission: new Admission(limits, this.metrics),
+      admission: this.admission,
       authenticate: () =>
         new Promise((resolve, reject) => {
           this.answer = (user) => user instanceof Error ? reject(user) : resolve(user);
@@ -68,7 +77,7 @@ class Setup {
     const connection = {
       kind: "messages",
       remoteAddress: "192.0.2.1",
-      send: (chunk: Chunk) => (say(`send ${chunk}`), true),
+      send: (chunk: Chunk) => (say(`send ${chunk}`), !this.refuses),
       sendAll: (chunks: readonly Chunk[]) => (say(`sendAll ${chunks.join(" ")}`), true),
       pause: () => say("pause"),
       resume: () => say("resume"),
@@ -281,4 +290,60 @@ test("a will that is published as the connection ends is still sent", async () =
   setup.onClose = () => setup.channel.publish("r", "my will");
   setup.session.events.close({ kind: "error" });
   expect(setup.take()).toEqual(["protocol closed", "publish r my will", "closed error"]);
+});
+
+describe("limits", () => {
+  test("a client that does not read its answers is ended, and what waited for it is dropped", async () => {
+    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
+    await setup.open();
+    setup.buffered = 10 + (64 << 10);
+    setup.refuses = true;
+    setup.channel.send("1");
+    setup.flush();
+    expect(setup.take()).toEqual(["send 1"]);
+    setup.buffered++;
+    setup.channel.send("2");
+    setup.flush();
+    expect(setup.take()).toEqual(["send 2", "end slow_consumer"]);
+    setup.flush();
+    expect(setup.take()).toEqual(["send farewell", "close 1001 slow_consumer"]);
+    expect(setup.metrics.get("toychat_slow_consumers_total")).toBe(1);
+  });
+
+  test("answers of one turn have an end, too", async () => {
+    const setup = new Setup({ maxQueuedBytes: 10 });
+    await setup.open();
+    for (let i = 0; i < 100; i++) setup.channel.send("x".repeat(1024));
+    setup.flush();
+    expect(setup.take()).toEqual(["end slow_consumer", "send farewell", "close 1001 slow_consumer"]);
+  });
+
+  test("who is turned away hears why, once the protocol waits for the answer", async () => {
+    const setup = new Setup({ maxConnectionsPerAddress: 1 });
+    const other = new Setup({ maxConnectionsPerAddress: 1 }, undefined, setup.admission);
+    const opened = other.channel.open({});
+    expect(other.take()).toEqual([]);
+    expect(await opened).toBeUndefined();
+    other.flush();
+    expect(other.take()).toEqual([
+      "end too_many_connections",
+      "send farewell",
+      "close 1001 too_many_connections",
+    ]);
+  });
+
+  test("who sends too fast is not read for a while, and whoever else wants it not read is heeded", async () => {
+    const setup = new Setup({ messageRate: 10, messageBurst: 1 });
+    await setup.open();
+    setup.channel.publish("r", "1");
+    setup.channel.charge();
+    setup.session.sender?.push(true);
+    expect(setup.take()).toEqual(["publish r 1", "pause"]);
+    expect(setup.channel.paused).toBe(true);
+    setup.clock.advance(1000);
+    expect(setup.take()).toEqual([]);
+    setup.session.sender?.push(false);
+    expect(setup.take()).toEqual(["resume"]);
+    expect(setup.channel.paused).toBe(false);
+  });
 });

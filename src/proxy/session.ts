@@ -64,6 +64,8 @@ export class Session implements ClientChannel {
   readonly #handler: ClientHandler;
   #outbox: Chunk[] = [];
   #outboxBytes = 0;
+  /** Whether `flush` is due. */
+  #dirty = false;
   /** Undoes the end of the peer's time to close its side. */
   #linger: Cancel | undefined;
   #closing: { code: number | undefined; reason: string | undefined } | undefined;
@@ -194,10 +196,15 @@ export class Session implements ClientChannel {
     return undefined;
   }
 
+  #mark(): void {
+    this.#dirty = true;
+    this.#host.dirty(this);
+  }
+
   /** See {@linkcode ClientChannel.send}. */
   send(chunk: Chunk): void {
     if (this.ending) return;
-    if (this.#outbox.length === 0) this.#host.dirty(this);
+    if (!this.#dirty) this.#mark();
     this.#outbox.push(chunk);
     this.#outboxBytes += chunk.length;
     if (this.#outboxBytes > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
@@ -211,9 +218,9 @@ export class Session implements ClientChannel {
     if (this.#connection.bufferedAmount + this.#outboxBytes + bytes > this.limits.maxQueuedBytes) {
       return this.#slow();
     }
-    if (this.#outbox.length === 0) {
+    if (!this.#dirty) {
       if (this.state === "ended") return;
-      this.#host.dirty(this);
+      this.#mark();
     }
     for (const chunk of chunks) if (chunk.length > 0) this.#outbox.push(chunk);
     this.#outboxBytes += bytes;
@@ -244,6 +251,7 @@ export class Session implements ClientChannel {
 
   /** Writes what was queued in this turn. */
   flush(): void {
+    this.#dirty = false;
     const chunks = this.#outbox;
     if (chunks.length > 0) {
       this.#outbox = [];
@@ -292,7 +300,7 @@ export class Session implements ClientChannel {
   close(code?: number, reason?: string): void {
     if (this.#closing || this.state === "ended") return;
     this.#closing = { code, reason };
-    if (this.#outbox.length === 0) this.#host.dirty(this);
+    if (!this.#dirty) this.#mark();
     // A peer that has vanished, or does not read, never closes its side: its rooms must not wait for it.
     this.#linger = this.clock.after(LINGER_MS, () => this.terminate());
   }

@@ -26,7 +26,7 @@ function begin() {
   const n = next++;
   // Several addresses to come from: one has not ports enough for everybody.
   const localAddress = `127.0.0.${2 + n % 4}`;
-  const socket = connect({ port: ports[n], host: "127.0.0.1", localAddress });
+  const socket = connect({ port: ports[n] ?? 0, host: "127.0.0.1", localAddress });
   socket.resume();
   socket.on("connect", () => {
     if (++open === ports.length) console.log(`open ${open}`);
