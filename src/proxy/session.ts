@@ -214,14 +214,11 @@ export class Session implements ClientChannel {
   deliver(chunks: readonly Chunk[]): void {
     const bytes = total(chunks);
     // A protocol may have nothing to say for a delivery.
-    if (bytes === 0 || this.#closing) return;
+    if (bytes === 0 || this.ending) return;
     if (this.#connection.bufferedAmount + this.#outboxBytes + bytes > this.limits.maxQueuedBytes) {
       return this.#slow();
     }
-    if (!this.#dirty) {
-      if (this.state === "ended") return;
-      this.#mark();
-    }
+    if (!this.#dirty) this.#mark();
     for (const chunk of chunks) if (chunk.length > 0) this.#outbox.push(chunk);
     this.#outboxBytes += bytes;
   }
