@@ -63,7 +63,7 @@ export const suites = [
   tests("transports", "one contract over every transport", { seconds: 180, testSeconds: 60 }),
   tests("cli", "the command line on every runtime", { seconds: 240, testSeconds: 60, needs: MQTT }),
   tests("limits", "every limit as a client meets it, and memory under floods", {
-    seconds: 300,
+    seconds: 480,
     testSeconds: 60,
   }),
   tests("cluster", "real clients, roles as processes on every runtime", {

@@ -251,8 +251,12 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
   });
 
   describe("silence", () => {
+    let ports: Ports;
+    beforeAll(async () => {
+      ports = (await startDev(processes, on, "keepaliveMs=600,authenticationMs=500")).ready;
+    });
+
     test("a client that MQTT's Keep Alive or a ping shows to be gone is ended, and one that answers is not", async () => {
-      const { ready: ports } = await startDev(processes, on, "keepaliveMs=600");
       const quiet = await Json.open(ports, "quiet");
       quiet.send({ type: "join", room: "r" });
       await quiet.hears("joined");
@@ -268,7 +272,6 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     });
 
     test("a connection that never says who it is is ended in time", async () => {
-      const { ready: ports } = await startDev(processes, on, "authenticationMs=500");
       const silent = await Promise.all(Array.from({ length: 50 }, () => Raw.open(ports.mqtt)));
       const halves = await Promise.all(Array.from({ length: 50 }, () => Raw.open(ports.mqtt)));
       for (const half of halves) half.write(connect().subarray(0, 9));
