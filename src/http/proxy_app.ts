@@ -173,7 +173,7 @@ function takeIn(
     );
   }
   const away = proxy.turnsAway(env.remoteAddress);
-  if (away) return turnAway(away);
+  if (away) return refuseBusy(away);
   const { maxMessageBytes, maxRoomBytes } = proxy.limits;
   const maxPayload = 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
   const choices = subprotocol === undefined ? { maxPayload } : { maxPayload, protocol: subprotocol };
@@ -186,7 +186,7 @@ function takeIn(
 }
 
 /** Refuses before the upgrade: a client that is told so by HTTP costs no WebSocket. */
-function turnAway(reason: TurnAway): Response {
+function refuseBusy(reason: TurnAway): Response {
   const again = { "retry-after": String(RETRY_SECONDS) };
   if (reason === "server_busy") {
     return refuse(503, reason, "this proxy has as many sessions as it takes: try again later", again);
