@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock } from "../lib/clock.ts";
+import { withDefaults } from "../lib/limits.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ListenOptions, Transport } from "../lib/transport.ts";
 import type { RouterLimits } from "../link/router_limits.ts";
@@ -77,6 +78,11 @@ export const PROXY_UNBOUNDED: ReadonlySet<string> = new Set([
   "maxSessions",
   "maxConnectionsPerAddress",
 ]);
+
+/** The limits in force; throws `bad_option`. */
+export function proxyLimits(given: Partial<ProxyLimits> | undefined): ProxyLimits {
+  return withDefaults(PROXY_LIMITS, given, PROXY_UNBOUNDED);
+}
 
 /** Options of a ProxyServer. */
 export interface ProxyServerOptions {

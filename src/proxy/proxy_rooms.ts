@@ -87,6 +87,11 @@ export class ProxyRooms {
     options: JoinOptions,
     done: (refusal: Refusal | undefined) => void,
   ): void {
+    const { limits, metrics } = this.#host;
+    if (!session.rooms.has(name) && session.rooms.size >= limits.maxRooms) {
+      metrics.count("toychat_session_rooms_refused_total");
+      return done("too_many_rooms");
+    }
     const room = this.#rooms.get(name) ?? this.#make(name);
     const there = room.members.get(session.id);
     if (there) return this.#rejoin(room, there, options, done);

@@ -7,7 +7,6 @@ import { type Body, decodeBody } from "../lib/body.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
-import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { type Counter, Metrics } from "../lib/metrics.ts";
 import type {
@@ -21,16 +20,10 @@ import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
-import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
+import type { ClientProtocol, Credentials, Refusal } from "../protocols/protocol.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
 import { Admission, type TurnAway } from "./admission.ts";
-import {
-  PROXY_LIMITS,
-  PROXY_UNBOUNDED,
-  type ProxyLimits,
-  type ProxyListening,
-  type ProxyServerOptions,
-} from "./options.ts";
+import { type ProxyLimits, proxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
 import { Session } from "./session.ts";
@@ -92,7 +85,7 @@ export class ProxyServer {
     this.#transport = options.transport;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? noLog;
-    this.#limits = withDefaults(PROXY_LIMITS, options.limits, PROXY_UNBOUNDED);
+    this.#limits = proxyLimits(options.limits);
     this.#admission = new Admission(this.#limits, this.metrics);
     this.#listeners = new ProxyListeners(this.metrics, this.#log);
     this.#sessions = new Sessions(this.#clock, () => this.#rooms.flush());
@@ -284,25 +277,12 @@ export class ProxyServer {
       authenticate: this.#options.authenticate ?? believe,
       nextSessionId: () => `${this.id}.${this.#boot}.${++this.#count}`,
       opened: (session) => this.#listeners.emit("connect", this.#user(session)),
-      join: (session, room, options, done) => this.#join(session, room, options, done),
+      join: (session, room, options, done) => this.#rooms.join(session, room, options, done),
       leave: (session, room) => this.#rooms.leave(session, room, "left"),
       publish: (session, room, body, done) => this.#publish(session, room, body, done),
       closed: (session, reason) => this.#closed(session, reason),
       dirty: (session) => this.#sessions.dirty(session),
     };
-  }
-
-  #join(
-    session: Session,
-    room: string,
-    options: JoinOptions,
-    done: (refusal: Refusal | undefined) => void,
-  ): void {
-    if (!session.rooms.has(room) && session.rooms.size >= this.#limits.maxRooms) {
-      this.metrics.count("toychat_session_rooms_refused_total");
-      return done("too_many_rooms");
-    }
-    this.#rooms.join(session, room, options, done);
   }
 
   #publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
