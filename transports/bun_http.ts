@@ -10,7 +10,7 @@ import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import type { BunApi, BunServer } from "./bun_api.ts";
 import { type BunUpgrade, BunWebSocketConnection, webSocketCallbacks } from "./bun_websocket.ts";
 import { bindHost, plainAddress } from "./failures.ts";
-import { checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 
 /** Seconds after which Bun ends an HTTP connection on which nothing moves; a long poll must answer sooner. */
 const HTTP_IDLE_SECONDS = 120;
@@ -58,7 +58,7 @@ async function answer(
     const response = await options.fetch(request, environment(request, server, settings, maxPayload, state));
     return state.upgraded ? undefined : response;
   } catch (error) {
-    settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+    settings.log("error", "fetch failed", { error: errorMessage(error), path: loggedPath(request) });
     return state.upgraded ? undefined : failedResponse();
   }
 }

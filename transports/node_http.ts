@@ -16,7 +16,7 @@ import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import { plainAddress } from "./failures.ts";
 import { startListening } from "./node_tcp.ts";
 import { WsServerConnection } from "./node_websocket.ts";
-import { checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 import { type WsServer, wsServer } from "./ws_api.ts";
 
 /** Starts an HTTP or HTTPS server. Throws as `listen` does. */
@@ -83,7 +83,7 @@ class Upgrader {
     try {
       return await this.#options.fetch(request, env);
     } catch (error) {
-      this.#settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+      this.#settings.log("error", "fetch failed", { error: errorMessage(error), path: loggedPath(request) });
       return failedResponse();
     }
   }

@@ -11,6 +11,7 @@ import { BridgeService } from "../membership/bridge_service.ts";
 import { placementKey } from "../membership/placement.ts";
 import { requireSecret } from "../lib/hosts.ts";
 import type { View } from "../membership/view.ts";
+import type { Origins } from "./origins.ts";
 import { createRpcApp } from "./rpc_app.ts";
 
 /** Options of {@linkcode Bridge}. */
@@ -25,8 +26,8 @@ export interface BridgeOptions {
   readonly cluster?: string;
   /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. */
   readonly placementKey?: Uint8Array;
-  /** Web origins that may call; default none. */
-  readonly allowedOrigins?: readonly string[];
+  /** Web origins that may call, or `"*"` for all; default none, which keeps every page in a browser out. */
+  readonly origins?: Origins;
   /** Time and chance; default the system's. */
   readonly clock?: Clock;
   /** Where events go; default nowhere. */
@@ -91,7 +92,7 @@ export class Bridge {
     const listen = { host: "127.0.0.1", ...(this.#options.listen ?? { port: 7374 }) };
     requireSecret("a bridge", listen.host, this.#options.secret);
     if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
-    const fetch = createRpcApp(this.#service, { allowedOrigins: this.#options.allowedOrigins ?? [] });
+    const fetch = createRpcApp(this.#service, { origins: this.#options.origins ?? [] });
     this.#socket = this.#options.transport.serve({ ...listen, fetch });
     const socket = await this.#socket;
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;

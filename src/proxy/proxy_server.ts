@@ -20,7 +20,10 @@ import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
-import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
+import type { User } from "../protocols/credentials.ts";
+import type { ClientProtocol, JoinOptions, OpenRefusal, Refusal } from "../protocols/protocol.ts";
+import { Authentication } from "./authentication.ts";
+import { Authorization } from "./authorization.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
 import { PROXY_LIMITS, type ProxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
@@ -66,6 +69,8 @@ export class ProxyServer {
   readonly #peers: Peers;
   readonly #router: Router;
   readonly #rooms: ProxyRooms;
+  readonly #authentication: Authentication;
+  readonly #authorization: Authorization | undefined;
   readonly #host: SessionHost;
   /** Names this process in session ids, whatever becomes of its lease. */
   readonly #boot: string;
@@ -117,6 +122,11 @@ export class ProxyServer {
       joined: (session, room) => this.#listeners.emit("join", this.#user(session), room),
       left: (session, room, reason) => this.#listeners.emit("leave", this.#user(session), room, reason),
     });
+    const { authenticationMs, authorizationMs, authorizationCacheMs: cacheMs } = this.#limits;
+    const asking = { clock: this.#clock, metrics: this.metrics, log: this.#log };
+    this.#authentication = new Authentication(options.authenticate, { ...asking, limitMs: authenticationMs });
+    this.#authorization = options.authorize &&
+      new Authorization(options.authorize, { ...asking, limitMs: authorizationMs, cacheMs });
     this.#host = this.#sessionHost();
     this.metrics.gauge("toychat_sessions", () => this.#sessions.size);
     this.metrics.gauge("toychat_rooms", () => this.#rooms.size);
@@ -239,12 +249,34 @@ export class ProxyServer {
   }
 
   /**
+   * Authenticates a client by the request that opens its WebSocket, where its protocol has all credentials in it: give the
+   * user to `accept`, or answer a refusal by HTTP. Never rejects.
+   *
+   * @returns undefined where the session itself asks: there is no `authenticate`, or more of the protocol must be read.
+   */
+  admit(
+    protocol: ClientProtocol,
+    request: Request,
+    remoteAddress: string,
+  ): Promise<User | OpenRefusal> | undefined {
+    if (!this.#authentication.demanded || !protocol.credentials) return undefined;
+    const given = protocol.credentials(request);
+    return this.#authentication.check({ ...given, protocol: protocol.name, remoteAddress, request });
+  }
+
+  /**
    * Takes in a connection made elsewhere: by a server of yours, over a transport of yours.
    *
    * @param request The upgrade request of a WebSocket.
+   * @param user Who it is, where `admit` or a server of yours has found that out: nobody is asked again.
    */
-  accept(connection: Connection, protocol: ClientProtocol, request?: Request): ConnectionHandler {
-    const session = new Session(this.#host, connection, protocol, request);
+  accept(
+    connection: Connection,
+    protocol: ClientProtocol,
+    request?: Request,
+    user?: User,
+  ): ConnectionHandler {
+    const session = new Session(this.#host, connection, protocol, request, user);
     this.#sessions.add(session);
     this.metrics.count("toychat_connections_total");
     if (this.#state !== "running") session.end("shutting_down");
@@ -252,14 +284,13 @@ export class ProxyServer {
   }
 
   #sessionHost(): SessionHost {
-    const believe = ({ user, fallback }: Credentials): string =>
-      user || fallback || `guest-${randomId(this.#clock, 6)}`;
     return {
       clock: this.#clock,
       limits: this.#limits,
       metrics: this.metrics,
       log: this.#log,
-      authenticate: this.#options.authenticate ?? believe,
+      authenticate: (credentials) => this.#authentication.check(credentials),
+      authorization: this.#authorization,
       nextSessionId: () => `${this.id}.${this.#boot}.${++this.#count}`,
       opened: (session) => this.#listeners.emit("connect", this.#user(session)),
       join: (session, room, options, done) => this.#join(session, room, options, done),
@@ -338,7 +369,7 @@ export class ProxyServer {
     if (this.#state === "stopping" || this.#state === "stopped") return;
     this.#state = "stopping";
     await this.#sockets.close();
-    await this.#sessions.farewell(() => this.#router.pending === 0);
+    await this.#sessions.farewell(() => (this.#authorization?.pending ?? 0) + this.#router.pending === 0);
     this.#state = "stopped";
     for (const cancel of this.#cancel) cancel();
     this.#router.stop();

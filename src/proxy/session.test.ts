@@ -1,9 +1,13 @@
 import { describe, expect, test } from "bun:test";
+import { settle } from "../../tests/support/fake_channel.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { Connection } from "../lib/transport.ts";
 import type { Chunk, ClientChannel, ClientHandler, ClientProtocol, Delivery } from "../protocols/protocol.ts";
+import type { Authenticate, Authorize } from "../protocols/credentials.ts";
+import { Authentication } from "./authentication.ts";
+import { Authorization } from "./authorization.ts";
 import { PROXY_LIMITS, type ProxyLimits } from "./options.ts";
 import { Session, type SessionHost } from "./session.ts";
 
@@ -23,30 +27,43 @@ class Setup {
   channel!: ClientChannel;
   readonly session: Session;
 
-  constructor(limits: Partial<ProxyLimits> = {}, slowConsumer?: "drop" | "disconnect") {
+  constructor(
+    limits: Partial<ProxyLimits> = {},
+    slowConsumer?: "drop" | "disconnect",
+    authorize?: Authorize,
+  ) {
     const protocol: ClientProtocol = {
       name: "test",
       ...(slowConsumer ? { slowConsumer } : {}),
       accept: (channel) => this.#accept(channel),
     };
     this.session = new Session(
-      this.#host({ ...PROXY_LIMITS, ...limits }),
+      this.#host({ ...PROXY_LIMITS, ...limits }, authorize),
       this.#connection(),
       protocol,
       undefined,
     );
   }
 
-  #host(limits: ProxyLimits): SessionHost {
+  #host(limits: ProxyLimits, authorize: Authorize | undefined): SessionHost {
+    const { clock, metrics } = this;
+    const asking = { clock, metrics, log: noLog };
+    const authenticate: Authenticate = () =>
+      new Promise((resolve, reject) => {
+        this.answer = (user) => user instanceof Error ? reject(user) : resolve(user);
+      });
+    const authentication = new Authentication(authenticate, { ...asking, limitMs: limits.authenticationMs });
     return {
       clock: this.clock,
       limits,
       metrics: this.metrics,
       log: noLog,
-      authenticate: () =>
-        new Promise((resolve, reject) => {
-          this.answer = (user) => user instanceof Error ? reject(user) : resolve(user);
-        }),
+      authenticate: (credentials) => authentication.check(credentials),
+      authorization: authorize && new Authorization(authorize, {
+        ...asking,
+        limitMs: limits.authorizationMs,
+        cacheMs: limits.authorizationCacheMs,
+      }),
       nextSessionId: () => "p1.b.1",
       opened: ({ user }) => void this.events.push(`opened ${user}`),
       join: (_session, room, _options, done) => {
@@ -121,20 +138,26 @@ class Setup {
 describe("opening", () => {
   test("is not read from until it is known who it is", async () => {
     const setup = new Setup();
-    const opened = setup.channel.open({ user: "ada" });
+    const opened = setup.channel.open({ username: "ada" });
     expect(setup.take()).toEqual(["pause"]);
     setup.answer("ada lovelace");
     expect(await opened).toEqual({ user: "ada lovelace", session: "p1.b.1" });
     expect(setup.take()).toEqual(["resume", "opened ada lovelace"]);
-    expect(await setup.channel.open({})).toBeUndefined();
+    expect(await setup.channel.open({})).toEqual({ refused: "gone" });
   });
 
   test("is refused where nobody is named, or asking failed, and may be tried again", async () => {
     const setup = new Setup();
-    for (const answer of [undefined, "", new Error("no database"), "x".repeat(600)]) {
+    const answers = [
+      [undefined, "bad_credentials"],
+      ["", "bad_credentials"],
+      [new Error("no database"), "unavailable"],
+      ["x".repeat(600), "bad_credentials"],
+    ] as const;
+    for (const [answer, refused] of answers) {
       const opened = setup.channel.open({});
       setup.answer(answer);
-      expect(await opened).toBeUndefined();
+      expect(await opened).toMatchObject({ refused });
       expect(setup.session.state).toBe("new");
     }
     await setup.open();
@@ -148,7 +171,7 @@ describe("opening", () => {
       if (end === "closed") setup.session.events.close({ kind: "peer" });
       else setup.session.end("authentication_timeout");
       setup.answer("ada");
-      expect(await opened).toBeUndefined();
+      expect(await opened).toEqual({ refused: "gone" });
       expect(setup.take()).not.toContain("opened ada");
     }
   });
@@ -278,4 +301,68 @@ test("a will that is published as the connection ends is still sent", async () =
   setup.onClose = () => setup.channel.publish("r", "my will");
   setup.session.events.close({ kind: "error" });
   expect(setup.take()).toEqual(["protocol closed", "publish r my will", "closed error"]);
+});
+
+describe("authorization", () => {
+  /** A session whose questions the test answers. */
+  async function asking(limits: Partial<ProxyLimits> = {}) {
+    const asked: { what: string; answer: (may: boolean) => void }[] = [];
+    const setup = new Setup(
+      limits,
+      undefined,
+      (user, action, room) =>
+        new Promise((resolve) => asked.push({ what: `${user.id} ${action} ${room}`, answer: resolve })),
+    );
+    await setup.open();
+    return { setup, asked };
+  }
+
+  test("what was sent before the end is sent on after it, the will last; a join is not", async () => {
+    const { setup, asked } = await asking();
+    const refusals: unknown[] = [];
+    setup.channel.publish("r", "last words");
+    setup.channel.join("r", {}, (refusal) => refusals.push(refusal));
+    setup.onClose = () => setup.channel.publish("r", "my will", undefined, true);
+    setup.session.events.close({ kind: "error" });
+    expect(asked.map(({ what }) => what)).toEqual(["ada publish r", "ada join r", "ada will r"]);
+    for (const { answer } of asked) answer(true);
+    await settle();
+    expect(refusals).toEqual(["gone"]);
+    expect(setup.take()).toEqual([
+      "pause",
+      "protocol closed",
+      "closed error",
+      "publish r last words",
+      "publish r my will",
+      "resume",
+    ]);
+  });
+
+  test("a will that the user may not have is refused with the session, or is not sent where that is lost", async () => {
+    const { setup, asked } = await asking();
+    setup.onClose = () => setup.channel.publish("r", "my will", undefined, true);
+    setup.session.events.close({ kind: "error" });
+    asked[0]!.answer(false);
+    await settle();
+    expect(setup.take()).not.toContain("publish r my will");
+    for (const [may, refused] of [[false, "not_authorized"], [new Error("down"), "unavailable"]] as const) {
+      const other = new Setup({}, undefined, () => {
+        if (may instanceof Error) throw may;
+        return may;
+      });
+      const opened = other.channel.open({}, { will: "r" });
+      other.answer("ada");
+      expect(await opened).toMatchObject({ refused });
+    }
+  });
+
+  test("leaving waits its turn behind what was sent before", async () => {
+    const { setup, asked } = await asking();
+    setup.channel.publish("r", "bye");
+    setup.channel.leave("r", () => setup.events.push("left"));
+    expect(setup.take()).toEqual(["pause"]);
+    asked[0]!.answer(true);
+    await settle();
+    expect(setup.take()).toEqual(["publish r bye", "leave r", "left", "resume"]);
+  });
 });

@@ -82,14 +82,23 @@ export class Sessions {
     for (const session of this.#all) session.sender?.seenBy.delete(link);
   }
 
-  /** Ends sessions that have not said in time who they are. */
+  /** Ends sessions that have not said in time who they are, and those whose credentials have run out. */
   sweep(now: number): void {
     for (const session of this.#all) {
-      if (session.state === "open" || now - session.since < this.#limits.authenticationMs) continue;
+      if (session.expires <= now) this.#expire(session);
+      // While it is being authenticated it is not the client that takes its time.
+      if (session.state === "open" || session.state === "opening") continue;
+      if (now - session.since < this.#limits.authenticationMs) continue;
       this.#metrics.count("toychat_authentication_timeouts_total");
       session.end("authentication_timeout");
       session.terminate();
     }
+  }
+
+  #expire(session: Session): void {
+    session.expires = Infinity;
+    this.#metrics.count("toychat_authentications_expired_total");
+    session.end("authentication_expired");
   }
 
   /**
