@@ -94,6 +94,7 @@ export { type Counter, Metrics } from "./src/lib/metrics.ts";
 export type {
   Address,
   AsyncContext,
+  ClientTlsOptions,
   CloseKind,
   CloseReason,
   Connection,

@@ -14,7 +14,7 @@ import type { ListenSocket, ServeEnvironment, ServeOptions, UpgradeOptions } fro
 import type { Connection, ConnectionHandler } from "../src/lib/transport.ts";
 import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import { plainAddress } from "./failures.ts";
-import { startListening } from "./node_tcp.ts";
+import { secureServer, startListening } from "./node_tcp.ts";
 import { WsServerConnection } from "./node_websocket.ts";
 import { checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 import { type WsServer, wsServer } from "./ws_api.ts";
@@ -30,7 +30,7 @@ export function serveNode(options: ServeOptions, settings: Settings): Promise<Li
     return options.fetch(request, plainEnvironment(request, incoming));
   }, { overrideGlobalObjects: false, errorHandler: failed });
   const server = options.tls
-    ? https.createServer({ cert: options.tls.cert, key: options.tls.key, noDelay: true }, plain)
+    ? secureServer(options.tls, (material) => https.createServer(material, plain))
     : http.createServer({ noDelay: true }, plain);
   const upgrader = new Upgrader(options, settings);
   server.on("upgrade", (incoming, socket, head) => void upgrader.handle(incoming, socket as Socket, head));

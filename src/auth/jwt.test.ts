@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import type { AuthenticateResult } from "../protocols/credentials.ts";
@@ -109,21 +111,22 @@ describe("a token", () => {
 });
 
 describe("an issuer's published keys", () => {
-  let server: ReturnType<typeof Bun.serve> | undefined;
-  afterEach(() => server?.stop(true));
+  let server: Server | undefined;
+  afterEach(() => void server?.close());
 
   test("are fetched once; a key that is not among them is refused; where they cannot be had, asking fails", async () => {
     const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
     const keys = [{ ...await exportJWK(publicKey), kid: "k1", alg: "ES256" }];
     let fetched = 0;
     let status = 200;
-    server = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: () => (fetched++, Response.json({ keys }, { status })),
+    server = createServer((_, response) => {
+      fetched++;
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ keys }));
     });
+    await new Promise<void>((resolve) => server?.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
     const options = {
-      jwksUrl: `http://127.0.0.1:${server.port}/`,
+      jwksUrl: `http://127.0.0.1:${port}/`,
       algorithms: ["ES256"],
       audience: "chat",
       clock,
