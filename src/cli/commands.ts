@@ -70,6 +70,62 @@ const address: Flag = {
   example: "10.0.0.5:7001",
   about: "where others reach it, if that is not what it listens on",
 };
+const mqtts: Flag = {
+  name: "mqtts",
+  value: "PORT|off",
+  example: "8883",
+  about: "port for MQTT over TLS; 0 picks one",
+  default: "off",
+};
+const https: Flag = {
+  name: "https",
+  value: "PORT|off",
+  example: "8443",
+  about: "port for what --http serves, over TLS (wss:)",
+  default: "off",
+};
+const cert: Flag = {
+  name: "cert",
+  value: "FILE",
+  example: "cert.pem",
+  about: "certificate chain for --mqtts and --https, PEM; read again at SIGHUP",
+};
+const key: Flag = { name: "key", value: "FILE", example: "key.pem", about: "its private key, PEM" };
+const origins: Flag = {
+  name: "origins",
+  value: "LIST",
+  example: "https://chat.example.org",
+  about: 'web origins whose pages may connect, with commas between, or "*"; default those of the same host',
+};
+const linkCa: Flag = {
+  name: "link-ca",
+  value: "FILE",
+  example: "cluster-ca.pem",
+  about: "connect to the cluster's own over TLS; who signs their certificates, PEM",
+};
+const linkName: Flag = {
+  name: "link-name",
+  value: "NAME",
+  example: "toychat.internal",
+  about: "name in the certificates of the cluster; default the address connected to",
+};
+const linkCert: Flag = {
+  name: "link-cert",
+  value: "FILE",
+  example: "cluster.pem",
+  about: "certificate chain of this process within the cluster, PEM; read again at SIGHUP",
+};
+const linkKey: Flag = {
+  name: "link-key",
+  value: "FILE",
+  example: "cluster.key",
+  about: "its private key, PEM",
+};
+const linkVerify: Flag = {
+  name: "link-verify",
+  about: "demand a certificate that --link-ca has signed from who connects over the cluster's TLS",
+};
+const linkTls = [linkCa, linkCert, linkKey, linkName];
 const json: Flag = { name: "json", about: "print JSON instead of a table" };
 
 const APP = { name: "app.ts", required: false } as const;
@@ -113,6 +169,11 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       mqtt,
       http,
+      mqtts,
+      https,
+      cert,
+      key,
+      origins,
       { name: "proxies", value: "N", example: "2", about: "how many proxies, 1 to 99", default: "1" },
       { name: "chats", value: "N", example: "3", about: "how many ChatServers, 1 to 99", default: "1" },
     ],
@@ -141,6 +202,10 @@ export const COMMANDS: readonly Command[] = [
         about: "not in this version: the bridge serves its own host alone",
       },
       { name: "serf-auth", value: "KEY", example: "KEY", about: "not in this version, as --serf" },
+      linkCert,
+      linkKey,
+      linkCa,
+      linkVerify,
     ],
     examples: ["toychat bridge", "toychat bridge --listen 127.0.0.1:0"],
   },
@@ -162,6 +227,8 @@ export const COMMANDS: readonly Command[] = [
       bridge,
       id,
       address,
+      ...linkTls,
+      linkVerify,
     ],
     examples: ["toychat chat", "toychat chat app.ts --id chat-1 --listen 127.0.0.1:7001"],
   },
@@ -169,7 +236,7 @@ export const COMMANDS: readonly Command[] = [
     name: "proxy",
     about: "a ProxyServer: users connect here, by MQTT or WebSocket",
     more: "To let users in from other hosts give --host 0.0.0.0.",
-    flags: [mqtt, http, bridge, id, address],
+    flags: [mqtt, http, mqtts, https, cert, key, origins, bridge, id, address, ...linkTls],
     examples: [
       "toychat proxy",
       "toychat proxy --mqtt off --http 3000",
@@ -180,7 +247,7 @@ export const COMMANDS: readonly Command[] = [
     name: "members",
     about: "lists who is in the cluster",
     more: "With --json: an array of {id, role, address, slot?, state}.",
-    flags: [bridge, json],
+    flags: [bridge, ...linkTls, json],
     examples: ["toychat members", "toychat members --json"],
   },
   {
@@ -188,7 +255,7 @@ export const COMMANDS: readonly Command[] = [
     about: "says which ChatServer owns a room",
     more: "With --json: {room, id, address, slot}.",
     argument: { name: "ROOM", required: true, about: "name of the room, which is also its MQTT topic" },
-    flags: [bridge, json],
+    flags: [bridge, ...linkTls, json],
     examples: ["toychat owner area/1", "toychat owner area/1 --json"],
   },
 ];

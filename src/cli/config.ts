@@ -28,7 +28,7 @@ export interface Config {
 
 /** The key that stands for the argument `app.ts`. */
 const APP = "app";
-const PATHS: readonly string[] = ["secret-file", APP];
+const PATHS: readonly string[] = ["secret-file", "cert", "key", "link-cert", "link-key", "link-ca", APP];
 /** Flags that make no sense in the file. */
 const NOT_HERE: readonly string[] = ["config", "help", "version"];
 

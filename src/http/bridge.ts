@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
-import type { ListenOptions, ListenSocket, Transport } from "../lib/transport.ts";
+import type { ListenOptions, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
 import { BridgeService } from "../membership/bridge_service.ts";
 import { placementKey } from "../membership/placement.ts";
 import { requireSecret } from "../lib/hosts.ts";
@@ -97,6 +97,19 @@ export class Bridge {
     const socket = await this.#socket;
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;
     this.#service.start();
+  }
+
+  /**
+   * Shows another certificate to members that connect from now on, where it listens with TLS.
+   *
+   * @returns `false` where it does not, or the runtime cannot (Bun): it must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  async setCertificate(tls: TlsOptions): Promise<boolean> {
+    const socket = await this.#socket;
+    if (!socket?.setCertificate) return false;
+    socket.setCertificate(tls);
+    return true;
   }
 
   /**

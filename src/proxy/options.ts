@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
-import type { ListenOptions, Transport } from "../lib/transport.ts";
+import type { ClientTlsOptions, ListenOptions, Transport } from "../lib/transport.ts";
 import type { RouterLimits } from "../link/router.ts";
 import type { Membership } from "../membership/membership.ts";
 import type { Authenticate, Authorize } from "../protocols/credentials.ts";
@@ -25,6 +25,8 @@ export interface ProxyListening {
   readonly host: string;
   /** Port bound to. */
   readonly port: number;
+  /** Present where it is spoken over TLS. */
+  readonly tls?: true;
 }
 
 /** Limits of a ProxyServer; every one can be set in {@linkcode ProxyServerOptions.limits}. */
@@ -76,6 +78,11 @@ export interface ProxyServerOptions {
   readonly id?: string;
   /** The cluster's secret, which links prove to each other; default none. */
   readonly secret?: string;
+  /**
+   * Dials links over TLS, so; every ChatServer must listen with `listen.tls` then. The name that its certificate must be for
+   * is the host in its address, unless `serverName` says one for all. Default no TLS.
+   */
+  readonly linkTls?: ClientTlsOptions;
   /** Name of the cluster; links between clusters are refused. Default `"toychat"`. */
   readonly cluster?: string;
   /** `host:port` shown in the list of members; default the first one listened on, for whose port 0 stands. */

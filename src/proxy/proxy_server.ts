@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Body, decodeBody } from "../lib/body.ts";
+import type { Body } from "../lib/body.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
@@ -14,9 +14,10 @@ import type {
   Connection,
   ConnectionHandler,
   ListenSocket,
+  TlsOptions,
   Transport,
 } from "../lib/transport.ts";
-import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
+import type { LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
@@ -26,6 +27,7 @@ import { Authentication } from "./authentication.ts";
 import { Authorization } from "./authorization.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
 import { PROXY_LIMITS, type ProxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
+import { proxyLinkHandler } from "./link_handler.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
 import { Session, type SessionHost } from "./session.ts";
@@ -98,7 +100,14 @@ export class ProxyServer {
       self: () => this.#identity(),
       cluster: options.cluster ?? "toychat",
       secret: options.secret,
-      handler: this.#linkHandler(),
+      tls: options.linkTls,
+      handler: proxyLinkHandler({
+        metrics: this.metrics,
+        log: this.#log,
+        sessions: this.#sessions,
+        router: () => this.#router,
+        rooms: () => this.#rooms,
+      }),
       log: this.#log,
       metrics: this.metrics,
     });
@@ -228,9 +237,20 @@ export class ProxyServer {
    * `accept`: it is listed in `listening`, and closed when the proxy stops; at once where it has stopped.
    *
    * @param protocol Name of what is spoken on it, for `listening`: `"http"`.
+   * @param tls Whether that is over TLS; default false.
    */
-  attach(protocol: string, socket: ListenSocket): void {
-    this.#sockets.attach(protocol, socket);
+  attach(protocol: string, socket: ListenSocket, tls = false): void {
+    this.#sockets.attach(protocol, socket, tls);
+  }
+
+  /**
+   * Shows another certificate to users who come from now on, on all ports with TLS.
+   *
+   * @returns `false` where the runtime cannot on some of them (Bun): the proxy must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  setCertificate(tls: TlsOptions): boolean {
+    return this.#sockets.setCertificate(tls);
   }
 
   /** A new incarnation: owners have ended its memberships, so every link starts anew. */
@@ -330,28 +350,6 @@ export class ProxyServer {
       if (!link.ended) link.send({ type: "gone", session: session.id, reason: why });
     }
     this.#listeners.emit("disconnect", this.#user(session), why);
-  }
-
-  #linkHandler(): LinkHandler {
-    return {
-      open: (link) => this.#router.linkOpened(link),
-      frame: (link, frame) => {
-        if (frame.type === "direct") this.#sessions.direct(frame.user, decodeBody(frame));
-        else if (!this.#rooms.frame(link, frame) && !this.#router.frame(link, frame)) {
-          link.close("unexpected_frame", `a proxy takes no frame of type ${frame.type}`);
-        }
-      },
-      confirmed: (link, n) => this.#router.confirmed(link, n),
-      drain: (link) => this.#router.drain(link),
-      reset: (link, reason) => this.#reset(link, reason),
-    };
-  }
-
-  #reset(link: Link, reason: string): void {
-    this.#log("info", "link_reset", { peer: link.peer.id, reason });
-    this.metrics.count("toychat_link_resets_total");
-    this.#sessions.linkReset(link);
-    this.#router.linkReset(link);
   }
 
   #sweep(): void {
