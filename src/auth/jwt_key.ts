@@ -78,7 +78,7 @@ function secretBytes(key: string | Uint8Array): Uint8Array {
 /** Makes a key of what `checkKey` let pass. */
 export async function readKey(key: JwtKey, algorithm: JwtAlgorithm): Promise<JoseKey | Uint8Array> {
   if (key instanceof Uint8Array || isShared(algorithm)) return secretBytes(key as string | Uint8Array);
-  if (isCryptoKey(key)) return key;
+  if (isCryptoKey(key)) return key as unknown as JoseKey;
   if (typeof key !== "string") return await importJWK(key as JWK, algorithm);
   return /-----BEGIN CERTIFICATE-----/.test(key)
     ? await importX509(key, algorithm)

@@ -197,7 +197,6 @@ export class Rooms<Types extends ClusterTypes> {
 
   #add(room: Room, attachment: Attachment, [session, userId, echo]: AnnouncedMember): void {
     const { link } = attachment;
-    if (!session.startsWith(attachment.prefix)) return this.#foreign(link, session);
     const user = this.sessions.meet(session, userId, link);
     const member = room.add(attachment, user, echo !== 0);
     if (!member) return;
@@ -206,6 +205,7 @@ export class Rooms<Types extends ClusterTypes> {
   }
 
   #foreign(link: Link, session: string): void {
+    this.#host.metrics.count("toychat_frames_forbidden_total");
     link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
   }
 
