@@ -62,6 +62,11 @@ export const suites = [
   tests("membership", "the bridge and its members as processes", { seconds: 180, testSeconds: 60 }),
   tests("transports", "one contract over every transport", { seconds: 180, testSeconds: 60 }),
   tests("cli", "the command line on every runtime", { seconds: 240, testSeconds: 60, needs: MQTT }),
+  tests("auth", "who may come in and do what, TLS, and hostile peers, on every runtime", {
+    seconds: 300,
+    testSeconds: 60,
+    needs: MQTT,
+  }),
   tests("cluster", "real clients, roles as processes on every runtime", {
     seconds: 420,
     testSeconds: 90,
