@@ -58,15 +58,27 @@ export type {
   ClientHandler,
   ClientLimits,
   ClientProtocol,
-  Credentials,
   Delivery,
   Encoding,
   EndReason,
   JoinOptions,
   OpenedSession,
+  OpenRefusal,
   Refusal,
 } from "./src/protocols/protocol.ts";
+export type {
+  Authenticate,
+  AuthenticatedUser,
+  AuthenticateResult,
+  AuthenticationRefusal,
+  Authorize,
+  AuthorizedAction,
+  Credentials,
+  GivenCredentials,
+  User,
+} from "./src/protocols/credentials.ts";
 export { type FetchApp, proxyApp, type ProxyAppOptions } from "./src/http/proxy_app.ts";
+export type { Origins } from "./src/http/origins.ts";
 export { serveHttp, type ServeHttpOptions } from "./src/http/serve_http.ts";
 export { Bridge, type BridgeOptions } from "./src/http/bridge.ts";
 export { BRIDGE_LIMITS, type BridgeLimits } from "./src/membership/bridge_limits.ts";
@@ -84,6 +96,7 @@ export { type Counter, Metrics } from "./src/lib/metrics.ts";
 export type {
   Address,
   AsyncContext,
+  ClientTlsOptions,
   CloseKind,
   CloseReason,
   Connection,

@@ -14,9 +14,9 @@ import type { ListenSocket, ServeEnvironment, ServeOptions, UpgradeOptions } fro
 import type { Connection, ConnectionHandler } from "../src/lib/transport.ts";
 import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import { plainAddress } from "./failures.ts";
-import { startListening } from "./node_tcp.ts";
+import { secureServer, startListening } from "./node_tcp.ts";
 import { WsServerConnection } from "./node_websocket.ts";
-import { checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 import { type WsServer, wsServer } from "./ws_api.ts";
 
 /**
@@ -29,8 +29,6 @@ const PATIENCE = {
   requestTimeout: 30_000,
   connectionsCheckingInterval: 1000,
 } as const;
-/** Milliseconds for a TLS handshake; Node's default is 2 min. */
-const HANDSHAKE_MS = 5000;
 
 /** Starts an HTTP or HTTPS server. Throws as `listen` does. */
 export function serveNode(options: ServeOptions, settings: Settings): Promise<ListenSocket> {
@@ -43,12 +41,7 @@ export function serveNode(options: ServeOptions, settings: Settings): Promise<Li
     return options.fetch(request, plainEnvironment(request, incoming));
   }, { overrideGlobalObjects: false, errorHandler: failed });
   const server = options.tls
-    ? https.createServer({
-      cert: options.tls.cert,
-      key: options.tls.key,
-      handshakeTimeout: HANDSHAKE_MS,
-      ...PATIENCE,
-    }, plain)
+    ? secureServer(options.tls, (material) => https.createServer({ ...material, ...PATIENCE }, plain))
     : http.createServer(PATIENCE, plain);
   const upgrader = new Upgrader(options, settings);
   server.on("upgrade", (incoming, socket, head) => void upgrader.handle(incoming, socket as Socket, head));
@@ -101,7 +94,7 @@ class Upgrader {
     try {
       return await this.#options.fetch(request, env);
     } catch (error) {
-      this.#settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+      this.#settings.log("error", "fetch failed", { error: errorMessage(error), path: loggedPath(request) });
       return failedResponse();
     }
   }

@@ -49,9 +49,10 @@ type WsServerConstructor = new (
   options: WsOptions & { noServer: true; clientTracking: false; handleProtocols: () => string | false },
 ) => WsServer;
 
-/** Opens a WebSocket to a server, without compression. */
-export function openWs(url: URL, protocols: readonly string[], maxPayload: number): Ws {
+/** Opens a WebSocket to a server, without compression. `secure`: options of `node:tls`. */
+export function openWs(url: URL, protocols: readonly string[], maxPayload: number, secure: object): Ws {
   return new (WebSocket as unknown as WsConstructor)(url, [...protocols], {
+    ...secure,
     perMessageDeflate: false,
     maxPayload,
   });

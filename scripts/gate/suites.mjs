@@ -66,6 +66,11 @@ export const suites = [
     seconds: 480,
     testSeconds: 60,
   }),
+  tests("auth", "who may come in and do what, TLS, and hostile peers, on every runtime", {
+    seconds: 300,
+    testSeconds: 60,
+    needs: MQTT,
+  }),
   tests("cluster", "real clients, roles as processes on every runtime", {
     seconds: 420,
     testSeconds: 90,

@@ -11,7 +11,7 @@ import { requireSecret } from "../lib/hosts.ts";
 import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
-import type { Connection, ConnectionHandler, ListenSocket } from "../lib/transport.ts";
+import type { Connection, ConnectionHandler, ListenSocket, TlsOptions } from "../lib/transport.ts";
 import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { LinkListener } from "../link/listener.ts";
 import { loopback } from "../link/loopback.ts";
@@ -19,9 +19,9 @@ import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import { Sender } from "../link/sender.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
-import type { View } from "../membership/view.ts";
 import type { ChatUser, RoomInfo } from "./chat_user.ts";
 import { Confirms } from "./confirms.ts";
+import { Departures } from "./departures.ts";
 import { drain } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
@@ -31,8 +31,6 @@ import { Rooms } from "./rooms.ts";
 import { Sending } from "./sending.ts";
 
 const SWEEP_MS = 1000;
-/** How often a link whose peer has left the view is looked at. */
-const EXPEL_MS = 50;
 /** Longest reason that a client is told. */
 const REASON_LENGTH = 1024;
 
@@ -73,13 +71,12 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   readonly #dialled: LinkHandler;
   readonly #inbound: LinkListener;
   readonly #sending: Sending;
+  readonly #departures: Departures;
   #sender: Sender | undefined;
   #self: Link | undefined;
   #socket: ListenSocket | undefined;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
-  /** Who is in the last view, as `id.incarnation`. */
-  #members: ReadonlySet<string> = new Set();
   #state: "new" | "running" | "stopping" | "stopped" = "new";
 
   /** Makes a server; `start` lets it join the cluster. Add listeners before. */
@@ -92,6 +89,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.id = options.id ?? `c${randomId(this.#clock, 5)}`;
     const { transport, secret, cluster = "toychat" } = options;
     const context = transport.createContext<Cause | undefined>();
+    this.#departures = new Departures(this.#clock);
     this.#listeners = new Listeners(this.#clock, this.metrics, this.#log, context, this.#limits.listenerMs);
     this.#rooms = this.#makeRooms();
     const shared = { clock: this.#clock, cluster, secret, log: this.#log, metrics: this.metrics };
@@ -108,7 +106,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     });
     const { maxHandshakes } = this.#limits;
     this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner, options: { maxHandshakes } });
-    this.#peers = new Peers({ ...shared, transport, self, handler: this.#dialled });
+    this.#peers = new Peers({ ...shared, transport, tls: options.linkTls, self, handler: this.#dialled });
     this.#router = new Router({
       clock: this.#clock,
       metrics: this.metrics,
@@ -153,6 +151,18 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     const { host, port } = this.#socket;
     const address = this.#options.address ?? `${host.includes(":") ? `[${host}]` : host}:0`;
     return address.replace(/:0$/, `:${port}`);
+  }
+
+  /**
+   * Shows another certificate to links that come from now on, where it listens with TLS.
+   *
+   * @returns `false` where it does not, or the runtime cannot (Bun): it must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  setCertificate(tls: TlsOptions): boolean {
+    if (!this.#socket?.setCertificate) return false;
+    this.#socket.setCertificate(tls);
+    return true;
   }
 
   /** Its slot in the placement; undefined before `start`. */
@@ -258,28 +268,10 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     const { view } = this.#membership;
     this.#log("debug", "view", { digest: view.digest, members: view.members.length });
     this.#peers.update(view);
-    this.#dropGone(view);
+    this.#departures.viewChanged(view, this.#inbound.links);
     for (const link of this.#inbound.links) link.send({ type: "digest", digest: view.digest });
     this.#rooms.viewChanged();
     this.#router.viewChanged(this.#routed());
-  }
-
-  /** A member that has left the view does not come back under its incarnation: its link need not wait to be resumed. */
-  #dropGone(view: View): void {
-    const members = new Set(view.members.map((member) => `${member.id}.${member.incarnation}`));
-    for (const link of this.#inbound.links) {
-      const name = `${link.peer.id}.${link.peer.incarnation}`;
-      // One that was never in the view may be newer than it.
-      if (this.#members.has(name) && !members.has(name)) this.#expel(link);
-    }
-    this.#members = members;
-  }
-
-  /** Ends a link as soon as it has no connection: as long as it has one, what its peer sent last may be on its way. */
-  #expel(link: Link): void {
-    if (link.ended) return;
-    if (!link.connected) return link.close("left_view", "the member has left the view");
-    this.#clock.after(EXPEL_MS, () => this.#expel(link));
   }
 
   #routed(): Link[] {

@@ -11,6 +11,7 @@ import type { Router } from "../link/router.ts";
 import type { Confirms } from "./confirms.ts";
 import type { ClusterTypes } from "./events.ts";
 import type { Rooms } from "./rooms.ts";
+import { overreach } from "./trust.ts";
 
 /** What {@linkcode ownerHandler} needs. */
 export interface OwnerHost<Types extends ClusterTypes> {
@@ -31,6 +32,12 @@ export function ownerHandler<Types extends ClusterTypes>(host: OwnerHost<Types>)
       link.send({ type: "digest", digest: host.digest() });
     },
     frame: (link, frame, n) => {
+      const wrong = overreach(link.peer, frame);
+      if (wrong) {
+        metrics.count("toychat_frames_forbidden_total");
+        log("warn", "frame_forbidden", { peer: link.peer.id, frame: frame.type, reason: wrong.message });
+        return link.close(wrong.code, wrong.message);
+      }
       if (rooms.frame(link, frame, n)) return;
       const message = `a ChatServer takes no frame of type ${frame.type} from who dialled it`;
       link.close("unexpected_frame", message);
@@ -60,7 +67,7 @@ export function dialledHandler<Types extends ClusterTypes>(
       rooms.handoffs.retry();
     },
     frame: (link, frame) => {
-      if (frame.type === "taken") rooms.handoffs.taken(frame.room, frame.epoch, frame.term);
+      if (frame.type === "taken") rooms.handoffs.taken(link, frame.room, frame.epoch, frame.term);
       else if (frame.type !== "opened" && !router().frame(link, frame)) {
         const message = `a ChatServer takes no frame of type ${frame.type} from whom it dialled`;
         link.close("unexpected_frame", message);

@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
-import type { ListenOptions, Transport } from "../lib/transport.ts";
+import type { ClientTlsOptions, ListenOptions, Transport } from "../lib/transport.ts";
 import type { Membership } from "../membership/membership.ts";
 
 /** Limits and times of a ChatServer; times are in milliseconds. */
@@ -67,6 +67,11 @@ export interface ChatServerOptions {
   readonly id?: string;
   /** The cluster's secret, which links prove to each other; default none. */
   readonly secret?: string;
+  /**
+   * Dials links over TLS, so; every ChatServer must listen with `listen.tls` then. The name that its certificate must be for
+   * is the host in its address, unless `serverName` says one for all. Default no TLS.
+   */
+  readonly linkTls?: ClientTlsOptions;
   /** Name of the cluster; links between clusters are refused. Default `"toychat"`. */
   readonly cluster?: string;
   /** Limits that differ from the defaults. */

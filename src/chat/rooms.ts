@@ -192,7 +192,6 @@ export class Rooms<Types extends ClusterTypes> {
     moving: boolean,
   ): void {
     const { link } = attachment;
-    if (!session.startsWith(attachment.prefix)) return this.#foreign(link, session);
     if (!moving && this.#capacity.crowded(room, session)) {
       return this.#capacity.refuseMember(room, link, session);
     }
@@ -204,6 +203,7 @@ export class Rooms<Types extends ClusterTypes> {
   }
 
   #foreign(link: Link, session: string): void {
+    this.#host.metrics.count("toychat_frames_forbidden_total");
     link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
   }
 

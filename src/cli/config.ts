@@ -31,7 +31,7 @@ export interface Config {
 const APP = "app";
 /** The flag whose value may be an object. */
 const LIMITS = "limits";
-const PATHS: readonly string[] = ["secret-file", APP];
+const PATHS: readonly string[] = ["secret-file", "cert", "key", "link-cert", "link-key", "link-ca", APP];
 /** Flags that make no sense in the file. */
 const NOT_HERE: readonly string[] = ["config", "help", "version"];
 

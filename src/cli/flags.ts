@@ -48,8 +48,8 @@ export class Flags {
     return this.#values.get(name)?.value === "true";
   }
 
-  /** A port; undefined for `off`. */
-  port(name: string, otherwise: number): number | undefined {
+  /** A port; undefined for `off`, which `otherwise` may be as well. */
+  port(name: string, otherwise: number | undefined): number | undefined {
     const given = this.#values.get(name);
     if (!given) return otherwise;
     if (given.value === "off") return undefined;

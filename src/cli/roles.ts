@@ -9,24 +9,30 @@ import { Bridge } from "../http/bridge.ts";
 import { serveHttp } from "../http/serve_http.ts";
 import { delay, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
+import type { TlsOptions } from "../lib/transport.ts";
 import { LocalMembership } from "../membership/local.ts";
 import type { Membership } from "../membership/membership.ts";
 import { mqtt } from "../protocols/mqtt.ts";
-import type { ProxyLimits } from "../proxy/options.ts";
+import type { ProxyLimits, ProxyListening } from "../proxy/options.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
 import { bridgeMembership, type Context, guardedListen, publicAddress } from "./context.ts";
-import { type Endpoint, endpointText } from "./flags.ts";
+import { type Endpoint, endpointText, type Flags } from "./flags.ts";
 import { BRIDGE, CHAT, limitsOf, PROXY } from "./limits.ts";
 import type { Life } from "./life.ts";
+import { linkClientTls, linkServerTls, originsOf, reloadOnHangup, userTls } from "./tls.ts";
 import { badUsage } from "./usage.ts";
 
 /** What the ready line says of a proxy; ports that are off are left out. */
-interface ProxyPorts {
+interface ProxyPorts extends Partial<Readonly<Record<PortName, number>>> {
   readonly id: string;
-  readonly mqtt?: number;
-  readonly http?: number;
 }
+
+/** The flags that name ports for users, those with TLS last. */
+const PORTS = ["mqtt", "http", "mqtts", "https"] as const;
+type PortName = typeof PORTS[number];
+/** Ports by flag; undefined where one is off. */
+type Ports = Readonly<Record<PortName, number | undefined>>;
 
 const MQTT_PORT = 1883;
 const HTTP_PORT = 8080;
@@ -42,14 +48,16 @@ export async function bridge(context: Context, life: Life): Promise<object> {
     }
   }
   const listen = guardedListen(context, "bridge", BRIDGE_PORT);
+  const tls = linkServerTls(flags);
   const server = new Bridge({
     transport,
-    listen,
+    listen: { ...listen, ...(tls ? { tls } : {}) },
     log,
     limits: limitsOf(flags, "bridge", BRIDGE),
     ...secretOf(context),
   });
   life.onStop(() => server.stop());
+  if (tls) reloadOnHangup(life, log, () => linkServerTls(flags), (fresh) => server.setCertificate(fresh));
   await named(flags.text("listen") ? flags.source("listen") : "the bridge", server.start());
   return { role: "bridge", listen: server.address };
 }
@@ -70,13 +78,13 @@ export async function chat(context: Context, life: Life): Promise<object> {
 /** `toychat proxy`. */
 export async function proxy(context: Context, life: Life): Promise<object> {
   const { flags } = context;
-  const ports = { mqtt: flags.port("mqtt", MQTT_PORT), http: flags.port("http", HTTP_PORT) };
-  if (ports.mqtt === undefined && ports.http === undefined) {
+  const ports = portsOf(flags);
+  if (Object.values(ports).every((port) => port === undefined)) {
     throw badUsage("--mqtt off and --http off leave no way for users to come in: leave one of them out");
   }
   const first = { host: flags.host(), port: 0 };
   const limits = limitsOf(flags, "proxy", PROXY);
-  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports, limits };
+  const settings = { id: flags.id(), address: publicAddress(flags, first), ports, limits };
   const membership = bridgeMembership(context);
   life.onStop(() => membership.close());
   return { role: "proxy", ...await openProxy(context, membership, settings, life) };
@@ -85,7 +93,7 @@ export async function proxy(context: Context, life: Life): Promise<object> {
 /** `toychat dev`. */
 export async function dev(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
-  const [mqttPort, httpPort] = [flags.port("mqtt", MQTT_PORT), flags.port("http", HTTP_PORT)];
+  const ports = portsOf(flags);
   const counts = { chats: flags.count("chats"), proxies: flags.count("proxies") };
   const limits = { chat: limitsOf(flags, "dev", CHAT), proxy: limitsOf(flags, "dev", PROXY) };
   const membership = new LocalMembership(secretOf(context));
@@ -102,17 +110,22 @@ export async function dev(context: Context, life: Life): Promise<object> {
   }
   const proxies: ProxyPorts[] = [];
   for (let n = 0; n < counts.proxies; n++) {
-    const settings = {
-      id: `proxy-${n + 1}`,
-      mqtt: portAfter(mqttPort, n),
-      http: portAfter(httpPort, n),
-      limits: limits.proxy,
-    };
+    const own = Object.fromEntries(PORTS.map((name) => [name, portAfter(ports[name], n)])) as Ports;
+    const settings = { id: `proxy-${n + 1}`, ports: own, limits: limits.proxy };
     proxies.push(await openProxy(context, membership, settings, life));
   }
-  const { id: _id, ...ports } = proxies[0] ?? { id: "" };
+  const { id: _id, ...first } = proxies[0] ?? { id: "" };
   const ids = [...chats, ...proxies].map(({ id }) => id);
-  return { role: "dev", ids, ...ports, proxies, chats: chats.map(chatPorts) };
+  return { role: "dev", ids, ...first, proxies, chats: chats.map(chatPorts) };
+}
+
+function portsOf(flags: Flags): Ports {
+  return {
+    mqtt: flags.port("mqtt", MQTT_PORT),
+    http: flags.port("http", HTTP_PORT),
+    mqtts: flags.port("mqtts", undefined),
+    https: flags.port("https", undefined),
+  };
 }
 
 /** The port for the `n`th proxy after the first; 0 stays 0, as each picks its own. */
@@ -138,17 +151,20 @@ async function openChat(
 ): Promise<ChatServer> {
   const { transport, log, flags } = context;
   const { id, address, listen, limits, last = false } = settings;
+  const [tls, linkTls] = last ? [] : [linkServerTls(flags), linkClientTls(flags)];
   const server = new ChatServer({
     membership,
     transport,
-    listen,
+    listen: { ...listen, ...(tls ? { tls } : {}) },
     log,
     limits,
+    ...(linkTls ? { linkTls } : {}),
     ...(id === undefined ? {} : { id }),
     ...(address === undefined ? {} : { address }),
     ...secretOf(context),
   });
   life.onStop(() => server.stop({ drain: !last }));
+  if (tls) reloadOnHangup(life, log, () => linkServerTls(flags), (fresh) => server.setCertificate(fresh));
   await application(server);
   await named(flags.text("listen") ? flags.source("listen") : "the ChatServer", server.start());
   return server;
@@ -161,8 +177,7 @@ function chatPorts(server: ChatServer): object {
 interface ProxySettings {
   readonly id?: string | undefined;
   readonly address?: string | undefined;
-  readonly mqtt: number | undefined;
-  readonly http: number | undefined;
+  readonly ports: Ports;
   readonly limits: Partial<ProxyLimits>;
 }
 
@@ -173,35 +188,59 @@ async function openProxy(
   life: Life,
 ): Promise<ProxyPorts> {
   const { transport, log, flags } = context;
-  const { id, address } = settings;
+  const { id, address, ports } = settings;
   const host = flags.host();
+  const secure = () =>
+    userTls(flags, (["mqtts", "https"] as const).filter((name) => ports[name] !== undefined));
+  const tls = secure();
+  const linkTls = linkClientTls(flags);
   const server = new ProxyServer({
     membership,
     transport,
     log,
     limits: settings.limits,
-    listen: settings.mqtt === undefined ? [] : [{ host, port: settings.mqtt, protocol: mqtt() }],
+    listen: [
+      ...(ports.mqtt === undefined ? [] : [{ host, port: ports.mqtt, protocol: mqtt() }]),
+      ...(ports.mqtts === undefined || !tls ? [] : [{ host, port: ports.mqtts, protocol: mqtt(), tls }]),
+    ],
     ...(id === undefined ? {} : { id }),
     ...(address === undefined ? {} : { address }),
+    ...(linkTls ? { linkTls } : {}),
     ...secretOf(context),
   });
   life.onStop(() => server.stop());
-  if (settings.http !== undefined) {
-    await named(flags.source("http"), serveHttp(server, { host, port: settings.http }));
-  }
-  await named(flags.source("mqtt"), server.start());
+  if (tls) reloadOnHangup(life, log, secure, (fresh) => server.setCertificate(fresh));
+  await openHttp(context, server, ports, tls);
+  await named(flags.source(ports.mqtt === undefined ? "mqtts" : "mqtt"), server.start());
   await linked(server, membership);
   for (const socket of server.listening) {
-    log("info", "listening", { proxy: server.id, protocol: socket.protocol, address: endpointText(socket) });
+    log("info", "listening", { proxy: server.id, protocol: flagOf(socket), address: endpointText(socket) });
   }
-  const port = (protocol: string): number | undefined =>
-    server.listening.find((socket) => socket.protocol === protocol)?.port;
-  const [mqttPort, httpPort] = [port("mqtt"), port("http")];
   return {
     id: server.id,
-    ...(mqttPort === undefined ? {} : { mqtt: mqttPort }),
-    ...(httpPort === undefined ? {} : { http: httpPort }),
+    ...Object.fromEntries(server.listening.map((socket) => [flagOf(socket), socket.port])),
   };
+}
+
+async function openHttp(
+  { flags }: Context,
+  server: ProxyServer,
+  ports: Ports,
+  tls: TlsOptions | undefined,
+): Promise<void> {
+  const origins = originsOf(flags);
+  const options = { host: flags.host(), ...(origins ? { origins } : {}) };
+  if (ports.http !== undefined) {
+    await named(flags.source("http"), serveHttp(server, { ...options, port: ports.http }));
+  }
+  if (ports.https !== undefined && tls) {
+    await named(flags.source("https"), serveHttp(server, { ...options, port: ports.https, tls }));
+  }
+}
+
+/** The flag that a port came from. */
+function flagOf({ protocol, tls }: ProxyListening): string {
+  return tls ? `${protocol}s` : protocol;
 }
 
 /** Where there are ChatServers, a proxy is ready when it has a link to one; it does not wait for long. */

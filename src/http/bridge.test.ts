@@ -155,7 +155,7 @@ describe("reading by POST", () => {
   });
 
   test("refuses pages in browsers, bodies that are too long, and other paths", async () => {
-    await start({ allowedOrigins: ["https://admin.example"] });
+    await start({ origins: ["https://admin.example"] });
     expect((await request(rpc("view.get"), { origin: "http://evil.example" })).status).toBe(403);
     expect((await request(rpc("view.get"), { origin: "https://admin.example" })).status).toBe(200);
     expect((await request("x".repeat(70_000))).status).toBe(413);

@@ -7,12 +7,13 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
-import type { ListenOptions, ListenSocket, Transport } from "../lib/transport.ts";
+import type { ListenOptions, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
 import type { BridgeLimits } from "../membership/bridge_limits.ts";
 import { BridgeService } from "../membership/bridge_service.ts";
 import { placementKey } from "../membership/placement.ts";
 import { requireSecret } from "../lib/hosts.ts";
 import type { View } from "../membership/view.ts";
+import type { Origins } from "./origins.ts";
 import { createRpcApp } from "./rpc_app.ts";
 
 /** Options of {@linkcode Bridge}. */
@@ -27,8 +28,8 @@ export interface BridgeOptions {
   readonly cluster?: string;
   /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. */
   readonly placementKey?: Uint8Array;
-  /** Web origins that may call; default none. */
-  readonly allowedOrigins?: readonly string[];
+  /** Web origins that may call, or `"*"` for all; default none, which keeps every page in a browser out. */
+  readonly origins?: Origins;
   /** Limits that differ from the defaults. */
   readonly limits?: Partial<BridgeLimits>;
   /** Time and chance; default the system's. */
@@ -99,11 +100,24 @@ export class Bridge {
     const listen = { host: "127.0.0.1", ...(this.#options.listen ?? { port: 7374 }) };
     requireSecret("a bridge", listen.host, this.#options.secret);
     if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
-    const fetch = createRpcApp(this.#service, { allowedOrigins: this.#options.allowedOrigins ?? [] });
+    const fetch = createRpcApp(this.#service, { origins: this.#options.origins ?? [] });
     this.#socket = this.#options.transport.serve({ ...listen, fetch });
     const socket = await this.#socket;
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;
     this.#service.start();
+  }
+
+  /**
+   * Shows another certificate to members that connect from now on, where it listens with TLS.
+   *
+   * @returns `false` where it does not, or the runtime cannot (Bun): it must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  async setCertificate(tls: TlsOptions): Promise<boolean> {
+    const socket = await this.#socket;
+    if (!socket?.setCertificate) return false;
+    socket.setCertificate(tls);
+    return true;
   }
 
   /**

@@ -8,14 +8,15 @@ import { bodyLimit } from "hono/body-limit";
 import { ToychatError } from "../lib/errors.ts";
 import type { FetchHandler, ServeEnvironment } from "../lib/transport.ts";
 import type { BridgeService } from "../membership/bridge_service.ts";
+import { originCheck, type Origins } from "./origins.ts";
 
 /** Bytes of one POST, and of one WebSocket message. */
 const MAX_REQUEST = 65_536;
 
 /** Options of {@linkcode createRpcApp}. */
 export interface RpcAppOptions {
-  /** Web origins that may call; default none, which keeps every page in a browser out. */
-  readonly allowedOrigins?: readonly string[];
+  /** Web origins that may call, or `"*"` for all; default none, which keeps every page in a browser out. */
+  readonly origins?: Origins;
 }
 
 function refuse(status: number, message: string): Response {
@@ -33,12 +34,11 @@ function refuse(status: number, message: string): Response {
  * otherwise speak to the bridge.
  */
 export function createRpcApp(service: BridgeService, options: RpcAppOptions = {}): FetchHandler {
-  const allowed = new Set(options.allowedOrigins ?? []);
+  const allowed = originCheck(options.origins ?? []);
   const app = new Hono<{ Bindings: ServeEnvironment }>();
 
   app.use("/rpc", async (c, next) => {
-    const origin = c.req.header("origin");
-    if (origin !== undefined && !allowed.has(origin)) return refuse(403, "this origin is not allowed");
+    if (!allowed(c.req.raw)) return refuse(403, "this origin is not allowed");
     await next();
   });
 

@@ -114,6 +114,16 @@ type Fields = Record<string, unknown>;
 
 /** Reads one line, without its newline. */
 export function decodeLine(line: string): Incoming | BadLine {
+  const frame = parseLine(line);
+  return frame instanceof BadLine ? frame : checkFrame(frame) ?? asFrame(frame);
+}
+
+/** What has passed all checks. */
+function asFrame(frame: Fields): Incoming {
+  return frame as unknown as Incoming;
+}
+
+function parseLine(line: string): Fields | BadLine {
   let frame: unknown;
   try {
     frame = JSON.parse(line);
@@ -123,7 +133,17 @@ export function decodeLine(line: string): Incoming | BadLine {
   if (typeof frame !== "object" || frame === null || Array.isArray(frame)) {
     return new BadLine("not_json", `a line is not a JSON object: "${printable(line, 60)}"`);
   }
-  return checkFrame(frame as Fields) ?? frame as Incoming;
+  return frame as Fields;
+}
+
+/** Reads one line of a peer that has proved nothing yet: a frame of any other type than those of the handshake is not looked at. */
+export function decodeHandshake(line: string): Incoming | BadLine {
+  const frame = parseLine(line);
+  if (frame instanceof BadLine) return frame;
+  const { type } = frame;
+  if (type === "hello" || type === "welcome" || type === "goodbye") return examine(frame) ?? asFrame(frame);
+  const what = typeof type === "string" ? `a ${printable(type, 40)} frame` : "a frame without a type";
+  return new BadLine("out_of_order", `${what} came before the handshake was complete`);
 }
 
 /** The frames that make up the load are checked by hand; whatever they do not pass is looked at field by field. */

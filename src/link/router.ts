@@ -356,7 +356,7 @@ export class Router {
         this.#routes.get(frame.room)?.held(link, frame);
         return true;
       case "ack":
-        this.#acked(frame);
+        this.#acked(link, frame);
         return true;
       default:
         return false;
@@ -368,9 +368,10 @@ export class Router {
     this.#routes.get(frame.room)?.refused(link, frame);
   }
 
-  #acked(frame: AckFrame): void {
+  /** Only where the message was sent last is known what became of it. */
+  #acked(link: Link, frame: AckFrame): void {
     const entry = this.#acknowledged.get(`${frame.session} ${frame.seq}`);
-    if (entry) this.finish(entry, frame.error);
+    if (entry?.link === link) this.finish(entry, frame.error);
   }
 
   #expire(): void {

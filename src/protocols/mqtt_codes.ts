@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EndReason, Refusal } from "./protocol.ts";
+import type { EndReason, OpenRefusal, Refusal } from "./protocol.ts";
 
 /** Version of the protocol: 4 is MQTT 3.1.1, 5 is MQTT 5. */
 export type MqttVersion = 4 | 5;
@@ -18,6 +18,7 @@ export const REASON = {
   protocolError: 0x82,
   implementationSpecific: 0x83,
   clientIdentifierNotValid: 0x85,
+  badUserNameOrPassword: 0x86,
   notAuthorized: 0x87,
   serverUnavailable: 0x88,
   serverBusy: 0x89,
@@ -72,6 +73,22 @@ export const SUBSCRIBE_CODE: Readonly<Record<Refusal, number>> = {
   not_authorized: REASON.notAuthorized,
 };
 
+/** The code of CONNACK for each reason not to open a session. */
+export const OPEN_CODE: Readonly<Record<OpenRefusal["refused"], number>> = {
+  bad_credentials: REASON.badUserNameOrPassword,
+  not_authorized: REASON.notAuthorized,
+  unavailable: REASON.serverUnavailable,
+  gone: REASON.unspecified,
+};
+
+/** The same in words, where the application gives none. */
+export const OPEN_REASON: Readonly<Record<OpenRefusal["refused"], string>> = {
+  bad_credentials: "the credentials were not accepted",
+  not_authorized: "the user may not connect",
+  unavailable: "the credentials could not be checked: try again",
+  gone: "the session ended before it was open",
+};
+
 /** SUBACK's only refusal in MQTT 3.1.1. */
 export const SUBSCRIBE_FAILURE_V4 = 0x80;
 
@@ -81,6 +98,7 @@ export const END_CODE: Readonly<Record<EndReason, number>> = {
   slow_consumer: REASON.quotaExceeded,
   keepalive_timeout: REASON.keepAliveTimeout,
   authentication_timeout: REASON.notAuthorized,
+  authentication_expired: REASON.notAuthorized,
   taken_over: REASON.sessionTakenOver,
   kicked: REASON.administrativeAction,
   server_busy: REASON.serverBusy,
@@ -106,6 +124,8 @@ export function connackReturnCode(reasonCode: number): number {
     case REASON.serverBusy:
     case REASON.quotaExceeded:
       return 3;
+    case REASON.badUserNameOrPassword:
+      return 4;
     default:
       return 5;
   }

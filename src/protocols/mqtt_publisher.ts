@@ -12,6 +12,7 @@ import { Inbox, type Received } from "./mqtt_inbox.ts";
 import { type AckPacket, type PublishPacket, TYPE, type Will } from "./mqtt_packets.ts";
 import { decodePayload, type PayloadMode } from "./mqtt_payload.ts";
 import type { MqttPeer } from "./mqtt_peer.ts";
+import type { Refusal } from "./protocol.ts";
 import { isRoomName } from "./room_name.ts";
 
 /** Refusals after which a client of MQTT 3.1.1 gets no PUBACK: it may send the message again. */
@@ -85,14 +86,19 @@ export class MqttPublisher {
     this.#peer.sendPacket({ cmd: "pubcomp", messageId: id, reasonCode: REASON.packetIdentifierNotFound });
   }
 
+  /** A message with QoS 0 was refused: there is no packet to say so in. */
+  refused(refusal: Refusal): void {
+    this.#countRefusal(refusal);
+  }
+
   /** Publishes the will of a client that is gone. */
   publishWill(will: Will): void {
     const body = this.#read(will);
     if (typeof body === "string") return this.#countRefusal(body);
-    if (will.qos === 0) return this.#peer.channel.publish(will.topic, body.body);
-    this.#peer.channel.publish(will.topic, body.body, (refusal) => {
+    const counted = (refusal: Refusal | undefined): void => {
       if (refusal !== undefined) this.#countRefusal(refusal);
-    });
+    };
+    this.#peer.channel.publish(will.topic, body.body, will.qos === 0 ? undefined : counted, true);
   }
 
   /** The body of a message, in a box as it may be a string, or why it cannot be sent. */

@@ -6,7 +6,7 @@
 import { errorMessage } from "../lib/errors.ts";
 import type { CloseReason } from "../lib/transport.ts";
 import { Keepalive } from "./keepalive.ts";
-import { connackCode, END_CODE, REASON } from "./mqtt_codes.ts";
+import { connackCode, END_CODE, OPEN_CODE, OPEN_REASON, REASON } from "./mqtt_codes.ts";
 import {
   CONNACK_BAD_VERSION,
   connackFrame,
@@ -32,6 +32,8 @@ import type {
   Encoding,
   EndReason,
   OpenedSession,
+  OpenRefusal,
+  Refusal,
 } from "./protocol.ts";
 
 /** The open sessions of each proxy by client identifier, whichever port they came in by. */
@@ -40,6 +42,7 @@ const sessionsByProxy = new WeakMap<object, Map<string, MqttSession>>();
 /** What there is once the session is open. */
 interface Open {
   readonly clientId: string;
+  readonly user: string;
   readonly publisher: MqttPublisher;
   readonly subscriptions: MqttSubscriptions;
   readonly outbox: Outbox;
@@ -149,7 +152,8 @@ export class MqttSession implements ClientHandler {
     const hello = readHello(packet, this.#channel);
     if ("refused" in hello) return refuseConnect(peer, hello);
     this.#opening = true;
-    this.#channel.open(hello.credentials).then(
+    const { will } = hello;
+    this.#channel.open(hello.credentials, will ? { will: will.topic } : {}).then(
       (session) => this.#opened(hello, session),
       (error) => this.#openFailed(error),
     );
@@ -164,23 +168,22 @@ export class MqttSession implements ClientHandler {
     });
   }
 
-  #opened(hello: Hello, session: OpenedSession | undefined): void {
+  #opened(hello: Hello, session: OpenedSession | OpenRefusal): void {
     const { limits } = this.#channel;
     const peer = this.#peer;
     if (peer.ended) return;
-    if (session === undefined) {
-      return refuseConnect(peer, {
-        refused: REASON.notAuthorized,
-        reason: "the credentials were not accepted",
-      });
+    if ("refused" in session) {
+      const { refused, reason } = session;
+      return refuseConnect(peer, { refused: OPEN_CODE[refused], reason: reason ?? OPEN_REASON[refused] });
     }
+    if (this.#foreign(hello.clientId, session.user)) return this.#refuseTakeover();
     const connack = connackFrame(peer.version, hello, limits);
     if (connack.length > peer.maxPacketBytes) {
       return peer.close(REASON.packetTooLarge, "CONNACK is too large");
     }
     this.#encoding = boundedEncoding(peer.version, this.#mode, peer.maxPacketBytes, this.#channel);
     this.#reader.limit = maxPacketBytes(limits);
-    this.#open = this.#makeOpen(hello);
+    this.#open = this.#makeOpen(hello, session.user);
     this.#register(hello.clientId);
     peer.sendBytes(connack);
     peer.connected = true;
@@ -188,12 +191,13 @@ export class MqttSession implements ClientHandler {
     this.#read();
   }
 
-  #makeOpen(hello: Hello): Open {
+  #makeOpen(hello: Hello, user: string): Open {
     const { limits } = this.#channel;
     const peer = this.#peer;
     const inflight = Math.max(1, Math.min(limits.maxInflight, hello.receiveMaximum));
     return {
       clientId: hello.clientId,
+      user,
       publisher: new MqttPublisher(peer, this.#mode),
       subscriptions: new MqttSubscriptions(peer),
       outbox: new Outbox(inflight, (frame) => peer.sendBytes(frame)),
@@ -214,6 +218,20 @@ export class MqttSession implements ClientHandler {
     if (older === undefined) return;
     this.#channel.metrics.count("toychat_mqtt_sessions_taken_over_total");
     older.end("taken_over");
+  }
+
+  /** Whether another user's session has this identifier: nobody may end what is not their own. */
+  #foreign(clientId: string, user: string): boolean {
+    const older = sessionsByProxy.get(this.#channel.proxy)?.get(clientId);
+    return older !== undefined && older.#open?.user !== user;
+  }
+
+  #refuseTakeover(): void {
+    this.#channel.metrics.count("toychat_mqtt_takeovers_refused_total");
+    refuseConnect(this.#peer, {
+      refused: REASON.clientIdentifierNotValid,
+      reason: "another user is connected with this client identifier: use one of your own, or none",
+    });
   }
 
   #unregister(clientId: string): void {
@@ -259,6 +277,11 @@ export class MqttSession implements ClientHandler {
   /** MQTT has no word for it: the room falls silent. */
   left(room: string, _reason: string): void {
     this.#open?.subscriptions.forget(room);
+  }
+
+  /** A message with QoS 0 was refused. */
+  refused(_room: string, refusal: Refusal): void {
+    this.#open?.publisher.refused(refusal);
   }
 
   /** DISCONNECT with the reason, or CONNACK where the client still waited for it; MQTT 3.1.1 has only the latter. */

@@ -11,13 +11,14 @@ import type {
   ClientChannel,
   ClientHandler,
   ClientLimits,
-  Credentials,
   Delivery,
   Encoding,
   EndReason,
   OpenedSession,
+  OpenRefusal,
   Refusal,
 } from "./protocol.ts";
+import { requestCredentials } from "./request_credentials.ts";
 import {
   complain,
   type Complaint,
@@ -32,6 +33,7 @@ export const CLOSE_CODES: Readonly<Record<EndReason, number>> = {
   shutting_down: 1001,
   slow_consumer: 1013,
   authentication_timeout: 4401,
+  authentication_expired: 4401,
   kicked: 4403,
   keepalive_timeout: 4408,
   taken_over: 4409,
@@ -41,11 +43,27 @@ export const CLOSE_CODES: Readonly<Record<EndReason, number>> = {
 };
 
 const TOO_LARGE = 1009;
-const REFUSED = 1008;
+/** The server could not do what it should have. */
 const INTERNAL_ERROR = 1011;
 /** What a message takes beside its body: JSON's own characters, and the room with every byte escaped as `\u0000`. */
 const ENVELOPE_BYTES = 512;
 const ESCAPED_BYTES = 6;
+
+/** What is said and how it is closed where no session comes to be. */
+const OPEN_REFUSALS = {
+  bad_credentials: {
+    code: "not_authenticated",
+    close: 4401,
+    text: "the user or token was not accepted: connect with ?user= and ?token=, or Authorization: Bearer",
+  },
+  not_authorized: { code: "not_authorized", close: 4403, text: "the user may not connect" },
+  unavailable: {
+    code: "unavailable",
+    close: INTERNAL_ERROR,
+    text: "the credentials could not be checked: try again",
+  },
+  gone: { code: "gone", close: INTERNAL_ERROR, text: "the session ended before it was open" },
+} as const;
 
 /** What a refusal means, and what to do. */
 const REFUSAL_TEXT: Readonly<Record<Refusal, string>> = {
@@ -77,19 +95,18 @@ export class WebSocketSession implements ClientHandler {
   constructor(channel: ClientChannel, encoding: Encoding) {
     this.#channel = channel;
     this.encoding = encoding;
-    channel.open(readCredentials(channel.request)).then(
+    channel.open(requestCredentials(channel.request)).then(
       (session) => this.#opened(session),
       (error) => this.#openFailed(error),
     );
   }
 
-  #opened(session: OpenedSession | undefined): void {
+  #opened(session: OpenedSession | OpenRefusal): void {
     if (this.#ended) return;
-    if (session === undefined) {
-      this.#send(
-        complain("not_authorized", "the user or token was not accepted: connect with ?user= and ?token="),
-      );
-      return this.#close(REFUSED, "not_authorized");
+    if ("refused" in session) {
+      const { code, close, text } = OPEN_REFUSALS[session.refused];
+      this.#send(complain(code, session.reason ?? text));
+      return this.#close(close, code);
     }
     const { keepaliveMs } = this.#channel.limits;
     this.#open = true;
@@ -184,6 +201,11 @@ export class WebSocketSession implements ClientHandler {
     this.#send({ type: "left", room, reason });
   }
 
+  /** `error` with the room, as there is no id. */
+  refused(room: string, refusal: Refusal): void {
+    this.#send({ type: "error", code: refusal, message: REFUSAL_TEXT[refusal], room });
+  }
+
   /** The close code says it. */
   end(reason: EndReason): void {
     if (!this.#ended) this.#close(CLOSE_CODES[reason], reason);
@@ -221,11 +243,4 @@ export class WebSocketSession implements ClientHandler {
 /** Longest text message that is read. A body may take all of the limit, as base64 or with escapes. */
 function maxTextBytes(limits: ClientLimits): number {
   return limits.maxMessageBytes * 2 + limits.maxRoomBytes * ESCAPED_BYTES + ENVELOPE_BYTES;
-}
-
-/** The user and the token that the request's URL names. */
-function readCredentials(request: Request | undefined): Credentials {
-  if (request === undefined || !URL.canParse(request.url)) return {};
-  const parameters = new URL(request.url).searchParams;
-  return { user: parameters.get("user") || undefined, password: parameters.get("token") ?? undefined };
 }

@@ -21,6 +21,8 @@ export class Admission {
   /** Those that have, and are not in: being authenticated, or about to be closed. */
   readonly #opening: Set<Session> = new Set();
   #open = 0;
+  /** Requests for a WebSocket whose credentials are being checked before the upgrade. */
+  #asking = 0;
   /** Connections of each address; kept only where there is a limit. */
   readonly #addresses: Map<string, number> = new Map();
 
@@ -33,7 +35,17 @@ export class Admission {
 
   /** Connections that are not sessions yet. */
   get unauthenticated(): number {
-    return this.#silent.size + this.#opening.size;
+    return this.#silent.size + this.#opening.size + this.#asking;
+  }
+
+  /** Counts a client that is authenticated before it has a connection here, until that is done. */
+  async asking<T>(work: Promise<T>): Promise<T> {
+    this.#asking++;
+    try {
+      return await work;
+    } finally {
+      this.#asking--;
+    }
   }
 
   /** A connection was made. */
@@ -82,7 +94,9 @@ export class Admission {
       return this.#turnAway("too_many_connections");
     }
     const full = maxSessions > 0 && this.#open + this.#opening.size >= maxSessions;
-    return full || this.#opening.size >= maxUnauthenticated ? this.#turnAway("server_busy") : undefined;
+    return full || this.#opening.size + this.#asking >= maxUnauthenticated
+      ? this.#turnAway("server_busy")
+      : undefined;
   }
 
   #turnAway(reason: TurnAway): TurnAway {
@@ -114,7 +128,8 @@ export class Admission {
       session.terminate();
     }
     for (const session of this.#opening) {
-      if (session.since > before || session.ending) continue;
+      // While it is being authenticated it is not the client that takes its time.
+      if (session.since > before || session.ending || session.state === "opening") continue;
       this.#metrics.count("toychat_authentication_timeouts_total");
       session.end("authentication_timeout");
     }

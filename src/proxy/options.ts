@@ -6,10 +6,11 @@
 import type { Clock } from "../lib/clock.ts";
 import { withDefaults } from "../lib/limits.ts";
 import type { Logger } from "../lib/log.ts";
-import type { ListenOptions, Transport } from "../lib/transport.ts";
+import type { ClientTlsOptions, ListenOptions, Transport } from "../lib/transport.ts";
 import type { RouterLimits } from "../link/router_limits.ts";
 import type { Membership } from "../membership/membership.ts";
-import type { ClientLimits, ClientProtocol, Credentials } from "../protocols/protocol.ts";
+import type { Authenticate, Authorize } from "../protocols/credentials.ts";
+import type { ClientLimits, ClientProtocol } from "../protocols/protocol.ts";
 
 /** A port on which users are taken in. */
 export interface ProxyListen extends ListenOptions {
@@ -25,12 +26,21 @@ export interface ProxyListening {
   readonly host: string;
   /** Port bound to. */
   readonly port: number;
+  /** Present where it is spoken over TLS. */
+  readonly tls?: true;
 }
 
 /** Limits of a ProxyServer; every one can be set in {@linkcode ProxyServerOptions.limits}. */
 export interface ProxyLimits extends ClientLimits, RouterLimits {
-  /** Milliseconds in which a client must say who it is; default 5000. */
+  /** Milliseconds in which a client must say who it is, and in which `authenticate` must answer then; default 5000. */
   readonly authenticationMs: number;
+  /** Milliseconds in which `authorize` must answer; default 5000. */
+  readonly authorizationMs: number;
+  /**
+   * Milliseconds for which a `true` of `authorize` holds for the same session, action and room without asking again;
+   * default 0, which asks every time. A right that is taken away is felt that much later.
+   */
+  readonly authorizationCacheMs: number;
   /** Bytes queued to one slow client before its protocol's policy applies; default 1 MiB. */
   readonly maxQueuedBytes: number;
   /** Rooms that a session may be in; default 128. */
@@ -61,6 +71,8 @@ export const PROXY_LIMITS: ProxyLimits = {
   ownerBytes: 32 << 20,
   totalBytes: 64 << 20,
   authenticationMs: 5000,
+  authorizationMs: 5000,
+  authorizationCacheMs: 0,
   maxQueuedBytes: 1 << 20,
   maxRooms: 128,
   joinMs: 10_000,
@@ -96,15 +108,22 @@ export interface ProxyServerOptions {
   readonly id?: string;
   /** The cluster's secret, which links prove to each other; default none. */
   readonly secret?: string;
+  /**
+   * Dials links over TLS, so; every ChatServer must listen with `listen.tls` then. The name that its certificate must be for
+   * is the host in its address, unless `serverName` says one for all. Default no TLS.
+   */
+  readonly linkTls?: ClientTlsOptions;
   /** Name of the cluster; links between clusters are refused. Default `"toychat"`. */
   readonly cluster?: string;
   /** `host:port` shown in the list of members; default the first one listened on, for whose port 0 stands. */
   readonly address?: string;
   /**
-   * Says who a client is, or `undefined` to refuse it. Default: whoever it says (its user name, else its client
-   * identifier, else a new name).
+   * Says who a client is, or refuses it; see {@linkcode Authenticate}. Default: whoever it says (its user name, else its
+   * client identifier, else a new name).
    */
-  readonly authenticate?: (credentials: Credentials) => string | undefined | Promise<string | undefined>;
+  readonly authenticate?: Authenticate;
+  /** Says what a user may do in a room; see {@linkcode Authorize}. Default: everybody may do everything. */
+  readonly authorize?: Authorize;
   /** Limits that differ from the defaults. */
   readonly limits?: Partial<ProxyLimits>;
   /** Time and chance; default the runtime's own. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Body, decodeBody } from "../lib/body.ts";
+import type { Body } from "../lib/body.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
@@ -14,16 +14,21 @@ import type {
   Connection,
   ConnectionHandler,
   ListenSocket,
+  TlsOptions,
   Transport,
 } from "../lib/transport.ts";
-import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
+import type { LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
-import type { ClientProtocol, Credentials, Refusal } from "../protocols/protocol.ts";
+import type { User } from "../protocols/credentials.ts";
+import type { ClientProtocol, OpenRefusal, Refusal } from "../protocols/protocol.ts";
+import { Authentication } from "./authentication.ts";
+import { Authorization } from "./authorization.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
 import { Admission, type TurnAway } from "./admission.ts";
 import { type ProxyLimits, proxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
+import { proxyLinkHandler } from "./link_handler.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
 import { Session } from "./session.ts";
@@ -69,6 +74,8 @@ export class ProxyServer {
   readonly #peers: Peers;
   readonly #router: Router;
   readonly #rooms: ProxyRooms;
+  readonly #authentication: Authentication;
+  readonly #authorization: Authorization | undefined;
   readonly #host: SessionHost;
   /** Names this process in session ids, whatever becomes of its lease. */
   readonly #boot: string;
@@ -97,7 +104,14 @@ export class ProxyServer {
       self: () => this.#identity(),
       cluster: options.cluster ?? "toychat",
       secret: options.secret,
-      handler: this.#linkHandler(),
+      tls: options.linkTls,
+      handler: proxyLinkHandler({
+        metrics: this.metrics,
+        log: this.#log,
+        sessions: this.#sessions,
+        router: () => this.#router,
+        rooms: () => this.#rooms,
+      }),
       log: this.#log,
       metrics: this.metrics,
     });
@@ -122,6 +136,11 @@ export class ProxyServer {
       joined: (session, room) => this.#listeners.emit("join", this.#user(session), room),
       left: (session, room, reason) => this.#listeners.emit("leave", this.#user(session), room, reason),
     });
+    const { authenticationMs, authorizationMs, authorizationCacheMs: cacheMs } = this.#limits;
+    const asking = { clock: this.#clock, metrics: this.metrics, log: this.#log };
+    this.#authentication = new Authentication(options.authenticate, { ...asking, limitMs: authenticationMs });
+    this.#authorization = options.authorize &&
+      new Authorization(options.authorize, { ...asking, limitMs: authorizationMs, cacheMs });
     this.#host = this.#sessionHost();
     this.metrics.gauge("toychat_sessions", () => this.#sessions.size);
     this.metrics.gauge("toychat_rooms", () => this.#rooms.size);
@@ -223,9 +242,20 @@ export class ProxyServer {
    * `accept`: it is listed in `listening`, and closed when the proxy stops; at once where it has stopped.
    *
    * @param protocol Name of what is spoken on it, for `listening`: `"http"`.
+   * @param tls Whether that is over TLS; default false.
    */
-  attach(protocol: string, socket: ListenSocket): void {
-    this.#sockets.attach(protocol, socket);
+  attach(protocol: string, socket: ListenSocket, tls = false): void {
+    this.#sockets.attach(protocol, socket, tls);
+  }
+
+  /**
+   * Shows another certificate to users who come from now on, on all ports with TLS.
+   *
+   * @returns `false` where the runtime cannot on some of them (Bun): the proxy must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  setCertificate(tls: TlsOptions): boolean {
+    return this.#sockets.setCertificate(tls);
   }
 
   /** A new incarnation: owners have ended its memberships, so every link starts anew. */
@@ -244,12 +274,35 @@ export class ProxyServer {
   }
 
   /**
+   * Authenticates a client by the request that opens its WebSocket, where its protocol has all credentials in it: give the
+   * user to `accept`, or answer a refusal by HTTP. Never rejects.
+   *
+   * @returns undefined where the session itself asks: there is no `authenticate`, or more of the protocol must be read.
+   */
+  admit(
+    protocol: ClientProtocol,
+    request: Request,
+    remoteAddress: string,
+  ): Promise<User | OpenRefusal> | undefined {
+    if (!this.#authentication.demanded || !protocol.credentials) return undefined;
+    const given = protocol.credentials(request);
+    const check = this.#authentication.check({ ...given, protocol: protocol.name, remoteAddress, request });
+    return this.#admission.asking(check);
+  }
+
+  /**
    * Takes in a connection made elsewhere: by a server of yours, over a transport of yours.
    *
    * @param request The upgrade request of a WebSocket.
+   * @param user Who it is, where `admit` or a server of yours has found that out: nobody is asked again.
    */
-  accept(connection: Connection, protocol: ClientProtocol, request?: Request): ConnectionHandler {
-    const session = new Session(this.#host, connection, protocol, request);
+  accept(
+    connection: Connection,
+    protocol: ClientProtocol,
+    request?: Request,
+    user?: User,
+  ): ConnectionHandler {
+    const session = new Session(this.#host, connection, protocol, request, user);
     this.#sessions.add(session);
     this.metrics.count("toychat_connections_total");
     this.#admission.trim(session);
@@ -266,15 +319,14 @@ export class ProxyServer {
   }
 
   #sessionHost(): SessionHost {
-    const believe = ({ user, fallback }: Credentials): string =>
-      user || fallback || `guest-${randomId(this.#clock, 6)}`;
     return {
       clock: this.#clock,
       limits: this.#limits,
       metrics: this.metrics,
       log: this.#log,
       admission: this.#admission,
-      authenticate: this.#options.authenticate ?? believe,
+      authenticate: (credentials) => this.#authentication.check(credentials),
+      authorization: this.#authorization,
       nextSessionId: () => `${this.id}.${this.#boot}.${++this.#count}`,
       opened: (session) => this.#listeners.emit("connect", this.#user(session)),
       join: (session, room, options, done) => this.#rooms.join(session, room, options, done),
@@ -304,31 +356,10 @@ export class ProxyServer {
     this.#listeners.emit("disconnect", this.#user(session), why);
   }
 
-  #linkHandler(): LinkHandler {
-    return {
-      open: (link) => this.#router.linkOpened(link),
-      frame: (link, frame) => {
-        if (frame.type === "direct") this.#sessions.direct(frame.user, decodeBody(frame));
-        else if (!this.#rooms.frame(link, frame) && !this.#router.frame(link, frame)) {
-          link.close("unexpected_frame", `a proxy takes no frame of type ${frame.type}`);
-        }
-      },
-      confirmed: (link, n) => this.#router.confirmed(link, n),
-      drain: (link) => this.#router.drain(link),
-      reset: (link, reason) => this.#reset(link, reason),
-    };
-  }
-
-  #reset(link: Link, reason: string): void {
-    this.#log("info", "link_reset", { peer: link.peer.id, reason });
-    this.metrics.count("toychat_link_resets_total");
-    this.#sessions.linkReset(link);
-    this.#router.linkReset(link);
-  }
-
   #sweep(): void {
     const now = this.#clock.now();
     this.#admission.sweep(now);
+    this.#sessions.sweep(now);
     this.#rooms.sweep(now);
   }
 
@@ -341,7 +372,7 @@ export class ProxyServer {
     if (this.#state === "stopping" || this.#state === "stopped") return;
     this.#state = "stopping";
     await this.#sockets.close();
-    await this.#sessions.farewell(() => this.#router.pending === 0);
+    await this.#sessions.farewell(() => (this.#authorization?.pending ?? 0) + this.#router.pending === 0);
     this.#state = "stopped";
     for (const cancel of this.#cancel) cancel();
     this.#router.stop();

@@ -10,26 +10,25 @@ import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "../lib/transport.ts";
 import { Sender } from "../link/sender.ts";
+import type { GivenCredentials, User } from "../protocols/credentials.ts";
 import type {
   Chunk,
   ClientChannel,
   ClientHandler,
   ClientProtocol,
-  Credentials,
   Delivery,
   Encoding,
   EndReason,
   JoinOptions,
   OpenedSession,
+  OpenRefusal,
   Refusal,
 } from "../protocols/protocol.ts";
 import type { TurnAway } from "./admission.ts";
+import { Gate } from "./authorization.ts";
 import { Intake } from "./intake.ts";
 import type { ProxyLimits } from "./options.ts";
 import type { SessionHost } from "./session_host.ts";
-
-/** Longest user id, in UTF-16 code units: it travels with every message. */
-const MAX_USER_LENGTH = 512;
 
 /** Milliseconds that a peer has to close its side after this one has. */
 const LINGER_MS = 1000;
@@ -59,6 +58,8 @@ export class Session implements ClientChannel {
   sender: Sender | undefined;
   /** `new`: has not said who it is. `opening`: is being authenticated. */
   state: "new" | "opening" | "open" | "ended" = "new";
+  /** When it is over, on the host's clock. */
+  expires = Infinity;
   readonly #host: SessionHost;
   readonly #connection: Connection;
   readonly #handler: ClientHandler;
@@ -70,16 +71,22 @@ export class Session implements ClientChannel {
   #linger: Cancel | undefined;
   #closing: { code: number | undefined; reason: string | undefined } | undefined;
   readonly #intake: Intake;
-  #user = "";
+  #user: User | undefined;
+  /** Who it was found to be before it was made. */
+  readonly #admitted: User | undefined;
+  /** Through which everything goes that must be allowed; undefined where nothing must. */
+  #gate: Gate | undefined;
 
-  /** Takes over a connection that was just made. */
+  /** Takes over a connection that was just made. `admitted`: the user, where it is known already. */
   constructor(
     host: SessionHost,
     connection: Connection,
     protocol: ClientProtocol,
     request: Request | undefined,
+    admitted?: User,
   ) {
     this.#host = host;
+    this.#admitted = admitted;
     this.#connection = connection;
     this.protocol = protocol;
     this.request = request;
@@ -98,7 +105,7 @@ export class Session implements ClientChannel {
 
   /** The user's id; empty before the session is open. */
   get user(): string {
-    return this.#user;
+    return this.#user?.id ?? "";
   }
 
   /** The peer's address. */
@@ -158,42 +165,53 @@ export class Session implements ClientChannel {
   }
 
   /** See {@linkcode ClientChannel.open}. */
-  async open(credentials: Credentials): Promise<OpenedSession | undefined> {
-    if (this.state !== "new") return undefined;
+  async open(
+    given: GivenCredentials,
+    options: { will?: string } = {},
+  ): Promise<OpenedSession | OpenRefusal> {
+    if (this.state !== "new") return { refused: "gone" };
     this.state = "opening";
     const away = this.#host.admission.opening(this);
     if (away) return this.#turnAway(away);
     this.#intake.pause(true);
-    let user: string | undefined;
-    try {
-      user = await this.#host.authenticate(credentials);
-    } catch (error) {
-      this.log("error", "authenticate_failed", { error: errorMessage(error) });
-    }
+    const answer = await this.#admit(given, options.will);
     this.#intake.pause(false);
-    if (this.state !== "opening" || this.#closing) return undefined;
-    if (user && user.length > MAX_USER_LENGTH) {
-      this.log("warn", "user_id_too_long", { length: user.length, most: MAX_USER_LENGTH });
-      user = undefined;
-    }
-    if (!user) {
+    if (this.state !== "opening" || this.#closing) return { refused: "gone" };
+    if ("refused" in answer) {
       this.state = "new";
-      return undefined;
+      return answer;
     }
-    this.#user = user;
-    this.sender = new Sender(this.id, user, (on) => this.#intake.pause(on));
+    const { clock, authorization } = this.#host;
+    this.#user = answer;
+    if (answer.expiresAt !== undefined) this.expires = clock.now() + answer.expiresAt - clock.wallTime();
+    if (authorization) this.#gate = new Gate(authorization, answer, (on) => this.#intake.pause(on));
+    this.sender = new Sender(this.id, answer.id, (on) => this.#intake.pause(on));
     this.state = "open";
     this.#intake.begin(this.limits);
     this.#host.admission.opened(this);
     this.#host.opened(this);
-    return { user, session: this.id };
+    return { user: answer.id, session: this.id };
+  }
+
+  async #admit(given: GivenCredentials, will: string | undefined): Promise<User | OpenRefusal> {
+    const { protocol: { name }, remoteAddress, request } = this;
+    const user = this.#admitted ??
+      await this.#host.authenticate({ ...given, protocol: name, remoteAddress, request });
+    const { authorization } = this.#host;
+    if ("refused" in user || will === undefined || !authorization) return user;
+    const refusal = await authorization.check(user, "will", will);
+    if (refusal === undefined) return user;
+    if (refusal === "not_authorized") {
+      return { refused: refusal, reason: "the user may not have a will sent to this room" };
+    }
+    return { refused: "unavailable" };
   }
 
   /** Says why in the protocol's words, once the protocol has heard that it is being opened. */
-  async #turnAway(reason: TurnAway): Promise<undefined> {
+  async #turnAway(reason: TurnAway): Promise<OpenRefusal> {
     await Promise.resolve();
     this.end(reason);
-    return undefined;
+    return { refused: "gone" };
   }
 
   #mark(): void {
@@ -265,22 +283,38 @@ export class Session implements ClientChannel {
   /** See {@linkcode ClientChannel.join}. */
   join(room: string, options: JoinOptions, done: (refusal: Refusal | undefined) => void): void {
     this.#intake.charge();
-    if (this.state === "open") this.#host.join(this, room, options, done);
-    else done("gone");
+    if (this.state !== "open") return done("gone");
+    if (!this.#gate) return this.#host.join(this, room, options, done);
+    this.#gate.pass("join", room, (refusal) => {
+      if (refusal !== undefined) done(refusal);
+      else if (this.state !== "open") done("gone");
+      else this.#host.join(this, room, options, done);
+    });
   }
 
   /** See {@linkcode ClientChannel.leave}. */
   leave(room: string, done: () => void): void {
     this.#intake.charge();
+    if (this.#gate) return this.#gate.pass(undefined, room, () => this.#leave(room, done));
+    this.#leave(room, done);
+  }
+
+  #leave(room: string, done: () => void): void {
     if (this.state === "open") this.#host.leave(this, room);
     done();
   }
 
   /** See {@linkcode ClientChannel.publish}. */
-  publish(room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
+  publish(room: string, body: Body, done?: (refusal: Refusal | undefined) => void, will?: boolean): void {
     this.#intake.charge();
-    if (this.state === "open") this.#host.publish(this, room, body, done);
-    else done?.("gone");
+    if (this.state !== "open") return done?.("gone");
+    if (!this.#gate) return this.#host.publish(this, room, body, done);
+    // What was sent before the session's end is sent on after it, too.
+    this.#gate.pass(will ? "will" : "publish", room, (refusal) => {
+      if (refusal === undefined) this.#host.publish(this, room, body, done);
+      else if (done) done(refusal);
+      else if (this.state === "open") this.#handler.refused?.(room, refusal);
+    });
   }
 
   /** See {@linkcode ClientChannel.charge}. */

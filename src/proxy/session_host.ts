@@ -8,8 +8,10 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { CloseReason } from "../lib/transport.ts";
-import type { Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
+import type { Credentials, User } from "../protocols/credentials.ts";
+import type { JoinOptions, OpenRefusal, Refusal } from "../protocols/protocol.ts";
 import type { Admission } from "./admission.ts";
+import type { Authorization } from "./authorization.ts";
 import type { ProxyLimits } from "./options.ts";
 import type { Session } from "./session.ts";
 
@@ -21,8 +23,10 @@ export interface SessionHost {
   readonly log: Logger;
   /** Who is let in. */
   readonly admission: Admission;
-  /** Says who a client is. */
-  authenticate(credentials: Credentials): string | undefined | Promise<string | undefined>;
+  /** Says who a client is; never rejects. */
+  authenticate(credentials: Credentials): Promise<User | OpenRefusal>;
+  /** Says what users may do; undefined where everybody may do everything. */
+  readonly authorization: Authorization | undefined;
   /** A name that no other session of the cluster has. */
   nextSessionId(): string;
   opened(session: Session): void;

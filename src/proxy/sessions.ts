@@ -76,6 +76,16 @@ export class Sessions {
     for (const session of this.#all) session.sender?.seenBy.delete(link);
   }
 
+  /** Ends the sessions whose credentials have run out. */
+  sweep(now: number): void {
+    for (const session of this.#all) {
+      if (session.expires > now) continue;
+      session.expires = Infinity;
+      session.metrics.count("toychat_authentications_expired_total");
+      session.end("authentication_expired");
+    }
+  }
+
   /**
    * Ends all sessions in their protocols' words; resolves when they are gone, which is forced after a while, and what
    * they sent is too, as far as `sent` says so in that time.

@@ -29,6 +29,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "membership", owns: inFolder("src/membership"), mayImport: ["lib"] },
   { name: "client", owns: inFolder("src/client"), mayImport: ["lib"], mayKnow: ["protocols"] },
   { name: "proxy", owns: inFolder("src/proxy"), mayImport: MIDDLE },
+  { name: "auth", owns: inFolder("src/auth"), mayImport: ["lib"], mayKnow: ["protocols"] },
   { name: "chat", owns: inFolder("src/chat"), mayImport: MIDDLE },
   { name: "http", owns: inFolder("src/http"), mayImport: [...MIDDLE, "proxy", "chat"] },
   { name: "transports", owns: inFolder("transports"), mayImport: ["lib"] },
@@ -48,6 +49,7 @@ export const LAYERS: readonly Layer[] = [
 const PACKAGES: Readonly<Record<string, (path: string) => boolean>> = {
   "mqtt-packet": (path) => path === "src/protocols/mqtt_codec.ts",
   "hono": inFolder("src/http"),
+  "jose": inFolder("src/auth"),
   "@noble/hashes": inFolder("src"),
   "@hono/node-server": inFolder("transports"),
   "ws": inFolder("transports"),

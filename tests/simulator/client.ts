@@ -92,7 +92,9 @@ export class Client {
 
   #accept(channel: ClientChannel): ClientHandler {
     this.#channel = channel;
-    channel.open({ user: this.user }).then((opened) => this.session = opened?.session ?? "");
+    channel.open({ username: this.user }).then((opened) => {
+      this.session = "session" in opened ? opened.session : "";
+    });
     return {
       encoding,
       data() {},
