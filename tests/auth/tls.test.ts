@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { connectAsync } from "mqtt";
 import { Authority } from "../support/certificates.ts";
-import { Processes } from "../support/processes.ts";
+import { cli, Processes } from "../support/processes.ts";
 import { root, type Runtime, runtime, runtimes } from "../support/runtimes.ts";
 import { run } from "./support.ts";
 
@@ -92,6 +92,35 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("TLS on %s", (_, o
       expect.stringMatching(/not to be trusted|certificate/i),
     ]);
     expect(await shows(Number(chat.ready.listen.split(":")[1]), cluster)).toBe(true);
+  });
+
+  test("a proxy does not link to a ChatServer that it cannot trust, and says so", async () => {
+    const { certFile, keyFile } = cluster.sign(`owner-${on.name}`, ...NAMES);
+    const bridge = await processes.role<{ listen: string }>(on, ["bridge", "--listen", "127.0.0.1:0"]);
+    const url = ["--bridge", `ws://${bridge.ready.listen}/rpc`];
+    const own = ["--link-cert", certFile, "--link-key", keyFile, "--link-ca", cluster.caFile];
+    const chat = await processes.role<{ listen: string }>(on, ["chat", "--id", "c1", ...url, ...own]);
+    const proxy = processes.spawn([
+      ...[...on.command, cli, "proxy", "--mqtt", "off", "--http", "0", ...url],
+      ...["--link-ca", users.caFile],
+    ]);
+    await proxy.until(
+      ({ stderr }) => /link_refused.*certificate_refused/.test(stderr) || undefined,
+      "a refusal",
+    );
+    expect(proxy.stderr).toContain(`certificate of ${chat.ready.listen} is not to be trusted`);
+    const plain = processes.spawn([
+      ...on.command,
+      cli,
+      "proxy",
+      "--mqtt",
+      "off",
+      "--http",
+      "0",
+      "--verbose",
+      ...url,
+    ]);
+    await plain.until(({ stderr }) => stderr.includes("link_dial_failed") || undefined, "a failure");
   });
 
   test("a certificate is read again at SIGHUP, where the runtime can change it, and the log says which", async () => {

@@ -181,7 +181,7 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("a cluster on %s",
     expect((await post({ origin: "https://evil.example" }, ask)).status).toBe(403);
     const port = Number(at.split(":")[1]);
     expect(await upgrade(port, "/rpc", { origin: "http://127.0.0.1" })).toMatchObject({ status: 403 });
-    for (const method of ["member.register", "view.get", "view.subscribe", "auth.prove"]) {
+    for (const method of ["cluster.register", "cluster.renew", "view.subscribe", "auth.prove"]) {
       const socket = new WebSocket(`ws://${at}/rpc`);
       const said: string[] = [];
       socket.onmessage = ({ data }) => void said.push(String(data));

@@ -208,20 +208,20 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("users of a proxy 
     expect(await refused("ada", { ...will("no-will/1"), protocolVersion: 4 })).toBe(5);
     expect(await refused("ada", will("down/will"))).toBe(0x88);
     const reader = await Talker.connect(`ws://127.0.0.1:${server.ready.http}/ws?token=good-reader`);
-    for (const [id, room] of ["losing/1", "wills"].entries()) {
+    for (const [id, room] of ["losing/1", "no-publish/wills"].entries()) {
       reader.send({ type: "join", room, id });
       await reader.hears((said) => said.type === "joined" && said.room === room);
     }
     const refusals = await metric("toychat_authorizations_refused_total");
     const loser = await join5("loser", will("losing/1"));
-    const keeper = await join5("keeper", will("wills"));
+    const keeper = await join5("keeper", will("no-publish/wills"));
     loser.stream.destroy();
     await until(
       async () => await metric("toychat_authorizations_refused_total") > refusals || undefined,
       () => "refused",
     );
     keeper.stream.destroy();
-    await reader.hears((said) => said.type === "message" && said.room === "wills");
+    await reader.hears((said) => said.type === "message" && said.room === "no-publish/wills");
     expect(reader.said.filter((said) => said.room === "losing/1" && said.type === "message")).toEqual([]);
     reader.close();
   });

@@ -27,13 +27,15 @@ function begin() {
   // Several addresses to come from: one has not ports enough for everybody.
   const localAddress = `127.0.0.${2 + n % 4}`;
   const socket = connect({ port: ports[n] ?? 0, host: "127.0.0.1", localAddress });
+  let connected = false;
   socket.resume();
   socket.on("connect", () => {
+    connected = true;
     if (++open === ports.length) console.log(`open ${open}`);
     begin();
   });
   socket.on("error", (error) => {
-    if (socket.connecting || socket.pending) throw error;
+    if (!connected) throw error;
   });
   socket.on("close", () => {
     if (++gone === ports.length) console.log(`gone ${gone}`);
