@@ -48,6 +48,8 @@ describe("a handshake is refused on both sides, with the reason,", () => {
     expect(id.messages[0]).toBe(
       'wrong_peer: this process dialled "c2" and "c1" in incarnation "bb" answered',
     );
+    const proxy = await refusal({}, { self: { ...CHAT, role: "proxy" } });
+    expect(proxy.messages[0]).toContain("no ChatServer, answered");
     const life = await refusal({ expect: { id: "c1", incarnation: "zz" } });
     expect(life.messages[0]).toContain('"c1" in incarnation "zz" and "c1" in incarnation "bb" answered');
   });

@@ -232,6 +232,18 @@ describe("acknowledgements", () => {
     expect(setup.router.pending).toBe(0);
   });
 
+  test("of a server that was not sent the message do not count", () => {
+    const setup = new Setup();
+    const [link, other] = [setup.open("c1"), setup.open("c2")];
+    const ada = sender();
+    const result = setup.ask(ada);
+    setup.router.confirmed(link, link.frames.at(-1)!.n);
+    setup.router.frame(other, { type: "ack", room: "r", session: ada.id, seq: 1 });
+    expect([result.outcome, setup.router.pending]).toEqual([undefined, 1]);
+    setup.router.frame(link, { type: "ack", room: "r", session: ada.id, seq: 1 });
+    expect(result.outcome).toBe("done");
+  });
+
   test("are awaited for ever where the owner holds the message, until it says more", () => {
     const setup = new Setup();
     const link = setup.open("c1");
