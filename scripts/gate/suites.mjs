@@ -68,6 +68,15 @@ export const suites = [
   }),
   tests("transports", "one contract over every transport", { seconds: 180, testSeconds: 60 }),
   tests("cli", "the command line on every runtime", { seconds: 240, testSeconds: 60, needs: MQTT }),
+  tests("limits", "every limit as a client meets it, and memory under floods", {
+    seconds: 480,
+    testSeconds: 60,
+  }),
+  tests("auth", "who may come in and do what, TLS, and hostile peers, on every runtime", {
+    seconds: 300,
+    testSeconds: 60,
+    needs: MQTT,
+  }),
   tests("cluster", "real clients, roles as processes on every runtime", {
     seconds: 420,
     testSeconds: 90,

@@ -9,11 +9,12 @@ import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts"
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { requireSecret } from "../lib/hosts.ts";
+import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness } from "../lib/readiness.ts";
-import type { Connection, ConnectionHandler, ListenSocket } from "../lib/transport.ts";
+import type { Connection, ConnectionHandler, ListenSocket, TlsOptions } from "../lib/transport.ts";
 import { isUser } from "../link/check.ts";
 import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { LinkListener } from "../link/listener.ts";
@@ -30,7 +31,7 @@ import { drain } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
 import { chatReadiness, gaugeChat, gaugeLinks } from "./observed.ts";
-import { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./options.ts";
+import { CHAT_LIMITS, CHAT_UNBOUNDED, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 import { Rooms } from "./rooms.ts";
 import { Sending } from "./sending.ts";
@@ -90,7 +91,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#membership = options.membership;
     this.#clock = options.clock ?? systemClock;
     this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
-    this.#limits = { ...CHAT_LIMITS, ...options.limits };
+    this.#limits = withDefaults(CHAT_LIMITS, options.limits, CHAT_UNBOUNDED);
     this.id = options.id ?? `c${randomId(this.#clock, 5)}`;
     const { transport, secret, cluster = "toychat" } = options;
     const context = transport.createContext<Cause | undefined>();
@@ -102,14 +103,16 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
       rooms: this.#rooms,
       confirms: this.#confirms,
       log: this.#log,
+      metrics: this.metrics,
       digest: () => this.#membership.view.digest,
     });
     this.#dialled = dialledHandler(this.id, this.#rooms, () => this.#router, (link) => {
       if (link === this.#self) this.#linkSelf();
     });
-    this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner });
+    const { maxHandshakes } = this.#limits;
+    this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner, options: { maxHandshakes } });
     this.#departures = new Departures(this.#clock, () => this.#inbound.links);
-    this.#peers = new Peers({ ...shared, transport, self, handler: this.#dialled });
+    this.#peers = new Peers({ ...shared, transport, tls: options.linkTls, self, handler: this.#dialled });
     this.#router = new Router({
       clock: this.#clock,
       metrics: this.metrics,
@@ -156,6 +159,18 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     const { host, port } = this.#socket;
     const address = this.#options.address ?? `${host.includes(":") ? `[${host}]` : host}:0`;
     return address.replace(/:0$/, `:${port}`);
+  }
+
+  /**
+   * Shows another certificate to links that come from now on, where it listens with TLS.
+   *
+   * @returns `false` where it does not, or the runtime cannot (Bun): it must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  setCertificate(tls: TlsOptions): boolean {
+    if (!this.#socket?.setCertificate) return false;
+    this.#socket.setCertificate(tls);
+    return true;
   }
 
   /** Its slot in the placement; undefined before `start`. */

@@ -13,7 +13,8 @@ import type { View } from "../membership/view.ts";
 import type { ClusterTypes } from "./events.ts";
 import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
 import type { Room } from "./room.ts";
-import type { Rooms, RoomsHost } from "./rooms.ts";
+import type { Rooms } from "./rooms.ts";
+import type { RoomsHost } from "./rooms_host.ts";
 
 /** Whether a ChatServer that runs should get work. */
 export function chatReadiness(lease: Lease | undefined, view: View): Readiness {
@@ -79,6 +80,6 @@ export function endForeign<Types extends ClusterTypes>(
   link: Link,
   session: string,
 ): void {
-  metrics.count("toychat_foreign_sessions_total");
+  metrics.count("toychat_frames_forbidden_total");
   link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
 }
