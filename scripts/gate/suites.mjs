@@ -55,7 +55,7 @@ export const suites = [
   tests("architecture", "who may import whom, name a runtime, read time", { seconds: 60 }),
   tests("core", "whole clusters in virtual time, move by move", { seconds: 120, testSeconds: 60 }),
   tests("simulator", "whole clusters in virtual time, by random schedules", {
-    seconds: 180,
+    seconds: 300,
     testSeconds: 60,
   }),
   tests("fuzz", "hostile input in virtual time, by random inputs", { seconds: 180, testSeconds: 120 }),

@@ -83,7 +83,7 @@ test("what the command line gets wrong is said, with what to write instead", asy
     return err.trim();
   };
   expect(await wrong("--seeds", "many")).toBe('--seeds is "many": give a whole number from 1 to 2147483648');
-  expect(await wrong("--kind", "odd")).toMatch(/^--kind is "odd": give planned, kill, .* or mixed$/);
+  expect(await wrong("--kind", "odd")).toMatch(/^--kind is "odd": give planned, blip, .* or mixed$/);
   expect(await wrong("--sees", "3")).toMatch(/^Unknown option '--sees'.*: see --help$/);
   const { code, out } = await simulate(bun, "--help");
   expect([code, out]).toEqual([0, expect.stringContaining("--seeds N")]);
