@@ -65,7 +65,8 @@ export type {
   OpenedSession,
   Refusal,
 } from "./src/protocols/protocol.ts";
-export { type FetchApp, proxyApp, type ProxyAppOptions } from "./src/http/proxy_app.ts";
+export { type FetchApp, healthApp, type HealthOptions, type Observed } from "./src/http/health.ts";
+export { proxyApp, type ProxyAppOptions } from "./src/http/proxy_app.ts";
 export { serveHttp, type ServeHttpOptions } from "./src/http/serve_http.ts";
 export { Bridge, type BridgeOptions } from "./src/http/bridge.ts";
 export type { Lease, MemberInfo, Membership } from "./src/membership/membership.ts";
@@ -78,7 +79,17 @@ export { type Cancel, type Clock, systemClock } from "./src/lib/clock.ts";
 export type { Listener } from "./src/lib/emitter.ts";
 export { ToychatError } from "./src/lib/errors.ts";
 export { type LogFields, type Logger, type LogLevel, noLog } from "./src/lib/log.ts";
-export { type Counter, Metrics } from "./src/lib/metrics.ts";
+export { limitLog, type LogLimitOptions } from "./src/lib/log_limit.ts";
+export {
+  type Counter,
+  type Histogram,
+  type Labels,
+  type MetricFamily,
+  type MetricKind,
+  Metrics,
+  type MetricSample,
+} from "./src/lib/metrics.ts";
+export type { Readiness } from "./src/lib/readiness.ts";
 export type {
   Address,
   AsyncContext,

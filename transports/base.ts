@@ -97,9 +97,9 @@ export abstract class BaseConnection implements Connection {
     try {
       this.#setHandler(accept(this));
     } catch (error) {
-      this.settings.log("error", "accept failed", {
+      this.settings.log("error", "accept_failed", {
         error: errorMessage(error),
-        remoteAddress: this.remoteAddress,
+        address: this.remoteAddress,
       });
       this.fail(error);
       return { error };
@@ -201,7 +201,7 @@ export abstract class BaseConnection implements Connection {
     try {
       handler.close(reason);
     } catch (error) {
-      this.settings.log("error", "close handler failed", { error: errorMessage(error) });
+      this.settings.log("error", "close_handler_failed", { error: errorMessage(error) });
     }
   }
 

@@ -60,7 +60,10 @@ async function answer(
     const response = await options.fetch(request, environment(request, server, settings, maxPayload, state));
     return state.upgraded ? undefined : response;
   } catch (error) {
-    settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+    settings.log("error", "fetch_failed", {
+      error: errorMessage(error),
+      path: new URL(request.url).pathname,
+    });
     return state.upgraded ? undefined : failedResponse();
   }
 }

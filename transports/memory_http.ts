@@ -46,7 +46,7 @@ export async function ask(
   try {
     decision.response = await fetch(request, env);
   } catch (error) {
-    log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+    log("error", "fetch_failed", { error: errorMessage(error), path: new URL(request.url).pathname });
   }
   return decision;
 }

@@ -24,7 +24,7 @@ export function serveNode(options: ServeOptions, settings: Settings): Promise<Li
   const failed = (error: unknown) => {
     // What the client wrote cannot be made a request: no fault of this side.
     if (error instanceof RequestError) return badRequest();
-    settings.log("error", "fetch failed", { error: errorMessage(error) });
+    settings.log("error", "fetch_failed", { error: errorMessage(error) });
     return failedResponse();
   };
   const plain = getRequestListener((request, bindings) => {
@@ -85,7 +85,10 @@ class Upgrader {
     try {
       return await this.#options.fetch(request, env);
     } catch (error) {
-      this.#settings.log("error", "fetch failed", { error: errorMessage(error), url: request.url });
+      this.#settings.log("error", "fetch_failed", {
+        error: errorMessage(error),
+        path: new URL(request.url).pathname,
+      });
       return failedResponse();
     }
   }

@@ -62,6 +62,10 @@ export const suites = [
   tests("hostile", "hostile input over TCP against every runtime", { seconds: 400, testSeconds: 90 }),
   tests("placement", "who owns a room, the same on every runtime", { seconds: 120 }),
   tests("membership", "the bridge and its members as processes", { seconds: 180, testSeconds: 60 }),
+  tests("operations", "health, metrics and logs, as documented and from outside", {
+    seconds: 240,
+    testSeconds: 60,
+  }),
   tests("transports", "one contract over every transport", { seconds: 180, testSeconds: 60 }),
   tests("cli", "the command line on every runtime", { seconds: 240, testSeconds: 60, needs: MQTT }),
   tests("cluster", "real clients, roles as processes on every runtime", {

@@ -69,11 +69,13 @@ export class Acceptance<Types extends ClusterTypes> {
 
   /** Refuses every message that a room holds. */
   refuseHeld(room: Room): void {
-    for (const { frame, n, link } of room.clear()) {
-      const refusing = room.attachments.get(link)?.refusing;
-      if (refusing && !refusing.has(frame.session)) refusing.set(frame.session, frame.seq);
-      if (!link.ended) this.refuse(link, frame, n);
-    }
+    for (const inbound of room.clear()) this.#refuseOne(room, inbound);
+  }
+
+  #refuseOne(room: Room, { frame, n, link }: Inbound): void {
+    const refusing = room.attachments.get(link)?.refusing;
+    if (refusing && !refusing.has(frame.session)) refusing.set(frame.session, frame.seq);
+    if (!link.ended) this.refuse(link, frame, n);
   }
 
   /** Fails the messages that a room has held since before `time`. */
@@ -93,7 +95,14 @@ export class Acceptance<Types extends ClusterTypes> {
   /** Accepts a message for good, and lets the application or the relay do with it. */
   #accept(room: Room, inbound: Inbound): void | Promise<void> {
     const { frame } = inbound;
-    if (inbound.held) this.#accepted(room, inbound);
+    if (inbound.held) {
+      // The lease may have gone while it waited; what waits behind it must not overtake it.
+      if (!this.#host.accepts(room)) {
+        for (const one of [inbound, ...room.takeMessages()]) this.#refuseOne(room, one);
+        return;
+      }
+      this.#accepted(room, inbound);
+    }
     if (this.#repeated(room, inbound)) return;
     this.#accepts.value++;
     const cause = causeOf(room, frame);

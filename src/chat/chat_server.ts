@@ -4,12 +4,15 @@
  * @module
  */
 import { type Body, encodeBody } from "../lib/body.ts";
+import { buildInfo } from "../lib/build_info.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { requireSecret } from "../lib/hosts.ts";
 import { type Logger, noLog } from "../lib/log.ts";
+import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
+import { DRAINING, type Readiness } from "../lib/readiness.ts";
 import type { Connection, ConnectionHandler, ListenSocket } from "../lib/transport.ts";
 import { isUser } from "../link/check.ts";
 import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
@@ -19,20 +22,20 @@ import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import { Sender } from "../link/sender.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
-import type { View } from "../membership/view.ts";
+import { gaugeView } from "../membership/view_metrics.ts";
 import type { ChatUser, RoomInfo } from "./chat_user.ts";
 import { Confirms } from "./confirms.ts";
+import { Departures } from "./departures.ts";
 import { drain } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
+import { chatReadiness, gaugeChat, gaugeLinks } from "./observed.ts";
 import { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 import { Rooms } from "./rooms.ts";
 import { Sending } from "./sending.ts";
 
 const SWEEP_MS = 1000;
-/** How often a link whose peer has left the view is looked at. */
-const EXPEL_MS = 50;
 /** Longest reason that a client is told. */
 const REASON_LENGTH = 1024;
 
@@ -58,7 +61,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   /** The server's id in the cluster. */
   readonly id: string;
   /** What it counts. */
-  readonly metrics: Metrics = new Metrics();
+  readonly metrics: Metrics = new Metrics("chat");
   readonly #options: ChatServerOptions;
   readonly #membership: Membership;
   readonly #clock: Clock;
@@ -73,13 +76,12 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   readonly #dialled: LinkHandler;
   readonly #inbound: LinkListener;
   readonly #sending: Sending;
+  readonly #departures: Departures;
   #sender: Sender | undefined;
   #self: Link | undefined;
   #socket: ListenSocket | undefined;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
-  /** Who is in the last view, as `id.incarnation`. */
-  #members: ReadonlySet<string> = new Set();
   #state: "new" | "running" | "stopping" | "stopped" = "new";
 
   /** Makes a server; `start` lets it join the cluster. Add listeners before. */
@@ -87,7 +89,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#options = options;
     this.#membership = options.membership;
     this.#clock = options.clock ?? systemClock;
-    this.#log = options.log ?? noLog;
+    this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
     this.#limits = { ...CHAT_LIMITS, ...options.limits };
     this.id = options.id ?? `c${randomId(this.#clock, 5)}`;
     const { transport, secret, cluster = "toychat" } = options;
@@ -99,7 +101,6 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#owner = ownerHandler({
       rooms: this.#rooms,
       confirms: this.#confirms,
-      metrics: this.metrics,
       log: this.#log,
       digest: () => this.#membership.view.digest,
     });
@@ -107,6 +108,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
       if (link === this.#self) this.#linkSelf();
     });
     this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner });
+    this.#departures = new Departures(this.#clock, () => this.#inbound.links);
     this.#peers = new Peers({ ...shared, transport, self, handler: this.#dialled });
     this.#router = new Router({
       clock: this.#clock,
@@ -117,8 +119,10 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
       occupied: () => false,
     });
     this.#sending = new Sending(this.metrics, this.#router);
-    this.metrics.gauge("toychat_rooms", () => this.#rooms.open);
-    this.metrics.gauge("toychat_users", () => this.#rooms.sessions.size);
+    this.metrics.gauge("toychat_build_info", () => 1, buildInfo(transport, this.id));
+    gaugeView(this.metrics, this.#membership);
+    gaugeChat(this.metrics, this.#rooms, () => this.#lease);
+    gaugeLinks(this.metrics, this.#inbound, this.#peers);
   }
 
   #makeRooms(): Rooms<Types> {
@@ -157,6 +161,12 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   /** Its slot in the placement; undefined before `start`. */
   get slot(): number | undefined {
     return this.#lease?.slot;
+  }
+
+  /** Whether the server runs, and its lease lets it accept messages. */
+  get readiness(): Readiness {
+    const stopping = this.#state === "stopping" || this.#state === "stopped";
+    return stopping ? DRAINING : chatReadiness(this.#lease, this.#membership.view);
   }
 
   /** The names of the rooms that are open here. */
@@ -239,6 +249,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   /** The lease was lost and taken again: others own the rooms meanwhile, so everything begins anew. */
   #rejoined(): void {
     this.#log("warn", "rejoined", { id: this.id });
+    this.metrics.count("toychat_leases_lost_total");
     this.#end("rejoined", "this ChatServer lost its lease and has joined again");
     this.#begin();
     this.#viewChanged();
@@ -255,30 +266,13 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   #viewChanged(): void {
     if (this.#state !== "running" && this.#state !== "stopping") return;
     const { view } = this.#membership;
-    this.#log("debug", "view", { digest: view.digest, members: view.members.length });
+    this.#log("info", "view", { digest: view.digest, members: view.members.length });
+    this.metrics.count("toychat_view_changes_total");
     this.#peers.update(view);
-    this.#dropGone(view);
+    this.#departures.viewChanged(view);
     for (const link of this.#inbound.links) link.send({ type: "digest", digest: view.digest });
     this.#rooms.viewChanged();
     this.#router.viewChanged(this.#routed());
-  }
-
-  /** A member that has left the view does not come back under its incarnation: its link need not wait to be resumed. */
-  #dropGone(view: View): void {
-    const members = new Set(view.members.map((member) => `${member.id}.${member.incarnation}`));
-    for (const link of this.#inbound.links) {
-      const name = `${link.peer.id}.${link.peer.incarnation}`;
-      // One that was never in the view may be newer than it.
-      if (this.#members.has(name) && !members.has(name)) this.#expel(link);
-    }
-    this.#members = members;
-  }
-
-  /** Ends a link as soon as it has no connection: as long as it has one, what its peer sent last may be on its way. */
-  #expel(link: Link): void {
-    if (link.ended) return;
-    if (!link.connected) return link.close("left_view", "the member has left the view");
-    this.#clock.after(EXPEL_MS, () => this.#expel(link));
   }
 
   #routed(): Link[] {

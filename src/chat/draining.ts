@@ -38,6 +38,7 @@ function isAnnounced({ id, membership }: DrainHost): boolean {
   return membership.view.members.find((member) => member.id === id)?.state !== "alive";
 }
 
+/** Whether anybody takes rooms over, now or (one that is joining) soon. */
 function hasOthers({ id, membership }: DrainHost): boolean {
-  return membership.view.members.some((m) => m.role === "chat" && m.id !== id && m.state === "alive");
+  return membership.view.members.some((m) => m.role === "chat" && m.id !== id && m.state !== "draining");
 }

@@ -130,8 +130,10 @@ export class Listeners<Types extends ClusterTypes> {
   }
 
   #settle(waiting: PromiseLike<unknown>[], failed: (error: unknown) => void): Promise<void> {
+    const since = this.#clock.now();
     return new Promise((resolve) => {
       const cancel = this.#clock.after(this.#timeoutMs, () => {
+        this.#metrics.count("toychat_listener_timeouts_total");
         failed(
           new ToychatError("listener_timeout", `a listener did not settle within ${this.#timeoutMs} ms`),
         );
@@ -139,13 +141,14 @@ export class Listeners<Types extends ClusterTypes> {
       });
       Promise.all(waiting.map((one) => Promise.resolve(one).catch(failed))).then(() => {
         cancel();
+        this.#metrics.histogram("toychat_listener_seconds").observe((this.#clock.now() - since) / 1000);
         resolve();
       });
     });
   }
 
   #failed(event: string, error: unknown): void {
-    this.#metrics.count("toychat_listener_errors_total");
+    this.#metrics.count("toychat_listener_errors_total", 1, { event });
     this.#log("error", "listener_failed", { event, error: errorMessage(error) });
     if (event !== "error") this.emit("error", error);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { FakeLink } from "../../tests/support/fake_link.ts";
+import { Metrics } from "../lib/metrics.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import type { HandoffFrame } from "../link/frames.ts";
 import type { Member, View } from "../membership/view.ts";
@@ -20,12 +21,14 @@ function view(...ids: string[]): View {
 
 class Setup {
   readonly clock = new ManualClock();
+  readonly metrics = new Metrics();
   readonly links = new Map<string, FakeLink>();
   readonly disagree = new Set<FakeLink>();
   readonly arrived: string[] = [];
   owner = "c2";
   readonly handoffs: Handoffs = new Handoffs({
     clock: this.clock,
+    metrics: this.metrics,
     id: "c1",
     handoffMs: 5000,
     owner: () => member(this.owner),

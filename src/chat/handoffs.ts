@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock } from "../lib/clock.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { HandoffFrame } from "../link/frames.ts";
 import type { Link } from "../link/link.ts";
 import type { Member, View } from "../membership/view.ts";
@@ -13,6 +14,8 @@ interface Outgoing {
   readonly frame: HandoffFrame;
   /** Whom to tell when it was taken, where the room only passed through. */
   readonly tell: Set<Link>;
+  /** When it was let go here. */
+  readonly since: number;
   /** Where it was sent last. While that link lives, the room is its peer's to pass on. */
   sentTo: Link | undefined;
 }
@@ -29,6 +32,7 @@ export interface Incoming {
 /** What hand-offs need from their ChatServer. */
 export interface HandoffHost {
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly id: string;
   readonly handoffMs: number;
   owner(room: string): Member | undefined;
@@ -90,18 +94,23 @@ export class Handoffs {
     const present = new Set(members.map(({ id, incarnation }) => `${id} ${incarnation}`));
     for (const out of [...this.#outgoing.values()]) {
       const to = out.sentTo?.peer;
-      if (to && !present.has(`${to.id} ${to.incarnation}`)) this.#forget(out);
+      if (to && !present.has(`${to.id} ${to.incarnation}`)) this.#forget(out, "abandoned");
     }
   }
 
-  #forget(out: Outgoing): void {
+  #forget(out: Outgoing, outcome: "taken" | "refused" | "abandoned"): void {
+    const { clock, metrics } = this.#host;
+    metrics.count("toychat_handoffs_total", 1, { outcome });
+    if (outcome === "taken") {
+      metrics.histogram("toychat_handoff_seconds").observe((clock.now() - out.since) / 1000);
+    }
     this.#outgoing.delete(out.frame.room);
-    for (const link of out.tell) this.#confirm(out.frame, link);
+    for (const link of out.tell) this.confirm(out.frame, link);
   }
 
   /** Sends a room on its way to whoever owns it; keeps it until that one has taken it. */
   send(frame: HandoffFrame, tell: Set<Link> = new Set()): void {
-    const out: Outgoing = { frame, tell, sentTo: undefined };
+    const out: Outgoing = { frame, tell, since: this.#host.clock.now(), sentTo: undefined };
     this.#outgoing.set(frame.room, out);
     this.#push(out);
   }
@@ -141,11 +150,11 @@ export class Handoffs {
   receive(frame: HandoffFrame, from: Link): void {
     const there = this.#incoming.get(frame.room) ?? this.#outgoing.get(frame.room);
     if (there && there.frame.epoch !== frame.epoch) return this.refuse(frame, from);
-    if (there && there.frame.term > frame.term) return this.#confirm(frame, from);
+    if (there && there.frame.term > frame.term) return this.confirm(frame, from);
     const tell = new Set([from]);
     for (const link of there?.tell ?? []) {
       if (there?.frame.term === frame.term) tell.add(link);
-      else this.#confirm((there as Incoming).frame, link);
+      else this.confirm((there as Incoming).frame, link);
     }
     this.#outgoing.delete(frame.room);
     this.#incoming.delete(frame.room);
@@ -161,17 +170,20 @@ export class Handoffs {
   opened(room: string): void {
     const incoming = this.#incoming.get(room);
     this.#incoming.delete(room);
-    for (const link of incoming?.tell ?? []) this.#confirm((incoming as Incoming).frame, link);
+    for (const link of incoming?.tell ?? []) this.confirm((incoming as Incoming).frame, link);
   }
 
-  #confirm({ room, epoch, term }: HandoffFrame, to: Link): void {
+  /** Tells whoever sent a hand-off that it was taken. */
+  confirm({ room, epoch, term }: HandoffFrame, to: Link): void {
     if (!to.ended) to.send({ type: "taken", room, epoch, term });
   }
 
   /** The new owner has taken a room, or refused it. */
-  taken(room: string, epoch: string, term: number): void {
+  taken(room: string, epoch: string, term: number, refused = false): void {
     const out = this.#outgoing.get(room);
-    if (out?.frame.epoch === epoch && out.frame.term === term) this.#forget(out);
+    if (out?.frame.epoch === epoch && out.frame.term === term) {
+      this.#forget(out, refused ? "refused" : "taken");
+    }
   }
 
   /** A view or the links have changed: sends on what waited, and what is not for us after all. */

@@ -5,7 +5,6 @@
  * @module
  */
 import type { Logger } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
 import type { LinkHandler } from "../link/link.ts";
 import type { Router } from "../link/router.ts";
 import type { Confirms } from "./confirms.ts";
@@ -16,7 +15,6 @@ import type { Rooms } from "./rooms.ts";
 export interface OwnerHost<Types extends ClusterTypes> {
   readonly rooms: Rooms<Types>;
   readonly confirms: Confirms;
-  readonly metrics: Metrics;
   readonly log: Logger;
   /** Identity of the server's view. */
   digest(): string;
@@ -24,7 +22,7 @@ export interface OwnerHost<Types extends ClusterTypes> {
 
 /** Handles the links that others dialled. */
 export function ownerHandler<Types extends ClusterTypes>(host: OwnerHost<Types>): LinkHandler {
-  const { rooms, confirms, metrics, log } = host;
+  const { rooms, confirms, log } = host;
   return {
     open: (link) => {
       rooms.settlement.open(link);
@@ -39,7 +37,6 @@ export function ownerHandler<Types extends ClusterTypes>(host: OwnerHost<Types>)
     drain: () => {},
     reset: (link, reason) => {
       log("info", "link_reset", { peer: link.peer.id, reason });
-      metrics.count("toychat_link_resets_total");
       confirms.reset(link);
       rooms.linkReset(link, link.peer.role === "proxy" ? "proxy lost" : "server lost");
     },
@@ -60,8 +57,9 @@ export function dialledHandler<Types extends ClusterTypes>(
       rooms.handoffs.retry();
     },
     frame: (link, frame) => {
-      if (frame.type === "taken") rooms.handoffs.taken(frame.room, frame.epoch, frame.term);
-      else if (frame.type !== "opened" && !router().frame(link, frame)) {
+      if (frame.type === "taken") {
+        rooms.handoffs.taken(frame.room, frame.epoch, frame.term, frame.refused);
+      } else if (frame.type !== "opened" && !router().frame(link, frame)) {
         const message = `a ChatServer takes no frame of type ${frame.type} from whom it dialled`;
         link.close("unexpected_frame", message);
       }

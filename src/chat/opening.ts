@@ -4,7 +4,7 @@
  * @module
  */
 import { type Clock, randomId } from "../lib/clock.ts";
-import type { HandoffFrame } from "../link/frames.ts";
+import type { HandoffFrame, OpenedFrame } from "../link/frames.ts";
 import type { View } from "../membership/view.ts";
 import type { OpenReason } from "./chat_user.ts";
 import type { ClusterTypes, Listeners } from "./events.ts";
@@ -54,8 +54,17 @@ function introduction<Types extends ClusterTypes>(
   return jobs;
 }
 
+/**
+ * The hand-off of another life of an open room was refused: where views differed, members may have missed what was said
+ * there, and are told so.
+ */
+export function tellMerged(room: Room, { offset }: HandoffFrame): void {
+  if (offset === 0) return;
+  for (const attachment of room.attachments.values()) tellOpened(room, attachment, "merged");
+}
+
 /** Tells a router that a room is open for the members that it has announced. */
-export function tellOpened(room: Room, attachment: Attachment, reason: OpenReason | "open"): void {
+export function tellOpened(room: Room, attachment: Attachment, reason: OpenedFrame["reason"]): void {
   const { link } = attachment;
   const { name, epoch, offset } = room;
   link.send({ type: "opened", room: name, epoch, offset, reason });

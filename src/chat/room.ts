@@ -99,15 +99,18 @@ export class Room {
   readonly senders: RecentNumbers = new RecentNumbers();
   /** Acknowledged messages that are not acknowledged yet, by sender and number. */
   readonly unacknowledged: Map<string, Inbound> = new Map();
+  /** When it was made, by the server's clock. */
+  readonly since: number;
   /** When it was last used. */
   used = 0;
   readonly #jobs: Deque<Job> = new Deque();
   #busy = false;
   #whenIdle: (() => void) | undefined;
 
-  /** Makes a room that is not open yet. */
-  constructor(name: string) {
+  /** Makes a room that is not open yet; `since` is the time of it. */
+  constructor(name: string, since = 0) {
     this.name = name;
+    this.since = since;
   }
 
   /** Whether a job is under way or waits. */
@@ -201,6 +204,16 @@ export class Room {
     return taken;
   }
 
+  /** Takes out all messages that wait; events stay. */
+  takeMessages(): Inbound[] {
+    const taken: Inbound[] = [];
+    this.#jobs.filter(({ message }) => {
+      if (message) taken.push(message);
+      return !message;
+    });
+    return taken;
+  }
+
   /** Runs what waits, as far as the room is open and not busy. */
   run(): void {
     while (this.phase === "open" && !this.#busy) {
@@ -246,20 +259,35 @@ export class Room {
     to: Recipients,
     cause: Cause | undefined,
   ): void {
-    const frame: DeliverFrame = { type: "deliver", room: this.name, offset: ++this.offset, ...content };
-    if (cause?.origin) frame.cause = [cause.origin.sender, cause.origin.next++];
+    const offset = ++this.offset;
+    const origin = cause?.origin;
+    const number: DeliverFrame["cause"] = origin ? [origin.sender, origin.next++] : undefined;
     let shared: string | undefined;
     for (const { link, members } of this.attachments.values()) {
       if (members.size === 0 || link.ended) continue;
       const part = narrow(members, to);
       if (part === "none") continue;
       const n = part === "all"
-        ? link.sendEncoded(shared ??= encodeFrame(frame))
-        : link.send({ ...frame, ...part });
-      if (cause?.origin) cause.frames.set(link, n);
+        ? link.sendEncoded(shared ??= encodeFrame(deliverFrame(this.name, offset, content, number)))
+        : link.send(deliverFrame(this.name, offset, content, number, part));
+      if (origin) cause.frames.set(link, n);
     }
   }
 }
+
+/** Written out: a spread costs as much as the rest of it. */
+function deliverFrame(
+  room: string,
+  offset: number,
+  { from, body, encoding }: Pick<DeliverFrame, "from" | "body" | "encoding">,
+  cause: DeliverFrame["cause"],
+  to?: Pick<DeliverFrame, "only" | "except">,
+): DeliverFrame {
+  const { only, except } = to ?? NO_PART;
+  return { type: "deliver", room, offset, from, cause, only, except, encoding, body } as DeliverFrame;
+}
+
+const NO_PART: Pick<DeliverFrame, "only" | "except"> = {};
 
 /** What a message's recipients mean on one link: the shorter of "all but these" and "only these". */
 function narrow(

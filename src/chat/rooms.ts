@@ -14,8 +14,9 @@ import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
 import type { Confirms } from "./confirms.ts";
 import type { ClusterTypes, Listeners } from "./events.ts";
 import { Handoffs } from "./handoffs.ts";
+import { endForeign, noteClosed, noteLate, noteOpened } from "./observed.ts";
 import type { ChatLimits } from "./options.ts";
-import { awaitsProxies, openRoom, tellOpened } from "./opening.ts";
+import { awaitsProxies, openRoom, tellMerged, tellOpened } from "./opening.ts";
 import { Releases } from "./releases.ts";
 import { type Attachment, Room } from "./room.ts";
 import { Sessions } from "./sessions.ts";
@@ -67,6 +68,7 @@ export class Rooms<Types extends ClusterTypes> {
     this.handoffs = new Handoffs({
       clock,
       id,
+      metrics: host.metrics,
       handoffMs: limits.handoffMs,
       owner: (room) => host.placement().owner(room),
       link: (peer) => host.link(peer),
@@ -127,7 +129,7 @@ export class Rooms<Types extends ClusterTypes> {
 
   #room(name: string): Room {
     let room = this.#rooms.get(name);
-    if (!room) this.#rooms.set(name, room = new Room(name));
+    if (!room) this.#rooms.set(name, room = new Room(name, this.#host.clock.now()));
     room.used = this.#host.clock.now();
     return room;
   }
@@ -197,16 +199,12 @@ export class Rooms<Types extends ClusterTypes> {
 
   #add(room: Room, attachment: Attachment, [session, userId, echo]: AnnouncedMember): void {
     const { link } = attachment;
-    if (!session.startsWith(attachment.prefix)) return this.#foreign(link, session);
+    if (!session.startsWith(attachment.prefix)) return endForeign(this.#host, link, session);
     const user = this.sessions.meet(session, userId, link);
     const member = room.add(attachment, user, echo !== 0);
     if (!member) return;
     this.sessions.enter(session, room);
     if (room.phase === "open") this.#event(room, () => this.#host.listeners.emit("join", user, room.name));
-  }
-
-  #foreign(link: Link, session: string): void {
-    link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
   }
 
   #leave(name: string, session: string, reason: string, link: Link): void {
@@ -246,7 +244,7 @@ export class Rooms<Types extends ClusterTypes> {
     const room = this.#rooms.get(frame.room);
     const attachment = room?.attachments.get(link);
     if (!room || !attachment) return this.#acceptance.refuse(link, frame, n);
-    if (!frame.session.startsWith(attachment.prefix)) return this.#foreign(link, frame.session);
+    if (!frame.session.startsWith(attachment.prefix)) return endForeign(this.#host, link, frame.session);
     this.#acceptance.message(room, attachment, frame, n);
     if (room.phase === "waiting") this.#tryOpen(room);
   }
@@ -276,9 +274,8 @@ export class Rooms<Types extends ClusterTypes> {
   }
 
   #open(room: Room, reason: OpenReason, handoff: HandoffFrame | undefined): void {
-    const { clock, metrics, log, listeners } = this.#host;
-    metrics.count("toychat_rooms_opened_total");
-    log("debug", "room_open", { room: room.name, reason, members: room.members.size });
+    const { clock, listeners } = this.#host;
+    noteOpened(this.#host, room, reason);
     if (handoff) this.handoffs.opened(room.name);
     openRoom(room, reason, handoff, clock, listeners);
   }
@@ -303,13 +300,10 @@ export class Rooms<Types extends ClusterTypes> {
     const room = this.#rooms.get(frame.room);
     const here = this.#releases.leaving.has(frame.room) || (room !== undefined && room.phase !== "waiting");
     if (!room || !here) return this.handoffs.receive(frame, link);
-    const { room: name, epoch, term } = frame;
-    if (room.epoch === epoch && room.term > term) {
-      return void link.send({ type: "taken", room: name, epoch, term });
-    }
-    this.#host.metrics.count("toychat_handoffs_late_total");
-    this.#host.log("warn", "handoff_late", { room: name, from: link.peer.id });
+    if (room.epoch === frame.epoch && room.term > frame.term) return this.handoffs.confirm(frame, link);
+    noteLate(this.#host, room.name, link.peer.id);
     this.handoffs.refuse(frame, link);
+    tellMerged(room, frame);
   }
 
   #released(room: Room): void {
@@ -321,7 +315,7 @@ export class Rooms<Types extends ClusterTypes> {
 
   #close(room: Room, reason: RoomCloseReason): void {
     if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
-    this.#host.log("debug", "room_close", { room: room.name, reason });
+    noteClosed(this.#host, room, reason);
     void this.#host.listeners.emit("close", room.name, reason);
   }
 

@@ -16,6 +16,8 @@ export interface Flag {
   readonly about: string;
   /** The default, for the help. */
   readonly default?: string;
+  /** In the file of `--config` it counts only under its command's name: elsewhere it is for others. */
+  readonly own?: boolean;
 }
 
 /** The names of the commands. */
@@ -70,6 +72,27 @@ const address: Flag = {
   example: "10.0.0.5:7001",
   about: "where others reach it, if that is not what it listens on",
 };
+const grace: Flag = {
+  name: "grace",
+  value: "SECONDS",
+  example: "5",
+  about: "after SIGTERM /readyz says 503 for so long before connections end, for load balancers",
+  default: "0",
+};
+const metrics: Flag = {
+  name: "metrics",
+  value: "PORT|off",
+  example: "9100",
+  about: "port for /metrics and health alone, instead of /metrics on --http; without a secret on 127.0.0.1",
+};
+const health: Flag = {
+  name: "http",
+  value: "PORT|off",
+  example: "9100",
+  about: "port for /healthz, /readyz and /metrics; without a secret on 127.0.0.1",
+  default: "off",
+  own: true,
+};
 const json: Flag = { name: "json", about: "print JSON instead of a table" };
 
 const APP = { name: "app.ts", required: false } as const;
@@ -98,7 +121,14 @@ export const COMMON: readonly Flag[] = [
     about: "form of the log, which goes to stderr",
     default: "pretty",
   },
-  { name: "verbose", about: "log what is of use only when hunting a fault, too" },
+  {
+    name: "log-level",
+    value: "LEVEL",
+    example: "warn",
+    about: "least serious events to log: debug, info, warn or error",
+    default: "info",
+  },
+  { name: "verbose", about: "the same as --log-level debug" },
   { name: "help", about: "print this help" },
   { name: "version", about: "print the version" },
 ];
@@ -125,8 +155,10 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "bridge",
     about: "the list of members of this host; start one on each host, before the rest",
-    more: "Without a secret it listens on loopback only.",
+    more:
+      "Without a secret it listens on loopback only. It serves /healthz, /readyz and /metrics there, too.",
     flags: [
+      grace,
       {
         name: "listen",
         value: "HOST:PORT",
@@ -159,6 +191,7 @@ export const COMMANDS: readonly Command[] = [
         about: "where proxies and other ChatServers connect; port 0 picks one",
         default: "127.0.0.1:0",
       },
+      health,
       bridge,
       id,
       address,
@@ -169,7 +202,7 @@ export const COMMANDS: readonly Command[] = [
     name: "proxy",
     about: "a ProxyServer: users connect here, by MQTT or WebSocket",
     more: "To let users in from other hosts give --host 0.0.0.0.",
-    flags: [mqtt, http, bridge, id, address],
+    flags: [mqtt, http, metrics, bridge, id, address, grace],
     examples: [
       "toychat proxy",
       "toychat proxy --mqtt off --http 3000",

@@ -63,6 +63,12 @@ describe("one file serves all commands:", () => {
     expect(values(content, "chat")).toEqual({ bridge: "ws://b:1/rpc", id: "c1", listen: "127.0.0.1:7001" });
   });
 
+  test("a ChatServer's HTTP port stands under its name: that of the proxy is not its own", () => {
+    expect(values({ http: 8080 }, "chat")).toEqual({});
+    expect(values({ http: 8080, chat: { http: 9100 } }, "chat")).toEqual({ http: "9100" });
+    expect(values({ http: 8080, chat: { http: 9100 } }, "proxy")).toEqual({ http: "8080" });
+  });
+
   test("the bridge's own section is not the flag --bridge", () => {
     expect(values({ bridge: { listen: "127.0.0.1:9" } }, "bridge")).toEqual({ listen: "127.0.0.1:9" });
     expect(values({ bridge: { listen: "127.0.0.1:9" } }, "proxy")).toEqual({});

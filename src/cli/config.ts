@@ -6,7 +6,7 @@
  * ```
  *
  * A key is the name of a flag; flags that the command does not have are passed over, so that one file serves all commands
- * of a host. An object under a command's name is for that command alone. The command line wins over both. Paths are
+ * of a host. (`http` at the top is the proxy's: a ChatServer's port for its health stands under `chat`.) An object under a command's name is for that command alone. The command line wins over both. Paths are
  * relative to the file.
  *
  * @module
@@ -90,10 +90,11 @@ class ConfigFile {
     const mine = flagsOf(this.#command).find((flag) => flag.name === key);
     const known = (own ? mine : allFlags().find((flag) => flag.name === key)) ??
       this.#unknown(source, key, own);
+    const counts = mine && (own || !mine.own);
     if (NOT_HERE.includes(key)) throw badUsage(`${source} belongs on the command line: leave it out`);
     const text = this.#text(source, known, value);
-    if (mine && text !== "false") values.set(key, { value: text, source });
-    else if (mine) values.delete(key);
+    if (counts && text !== "false") values.set(key, { value: text, source });
+    else if (counts) values.delete(key);
   }
 
   #unknown(source: string, key: string, own: boolean): never {

@@ -6,9 +6,12 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
+import { systemClock } from "../lib/clock.ts";
 import { isLoopback } from "../lib/hosts.ts";
 import { errorMessage, ToychatError } from "../lib/errors.ts";
-import type { Logger } from "../lib/log.ts";
+import type { Logger, LogLevel } from "../lib/log.ts";
+import { limitLog } from "../lib/log_limit.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import { BridgeMembership } from "../membership/bridge_client.ts";
 import type { Transport } from "../lib/transport.ts";
 import { systemTransport } from "../../transports/system.ts";
@@ -16,6 +19,7 @@ import type { Command } from "./commands.ts";
 import { readConfig } from "./config.ts";
 import { type Endpoint, endpointText, Flags, type FlagValue } from "./flags.ts";
 import { createLog } from "./output.ts";
+import { processMetrics, watchLoop } from "./process_metrics.ts";
 import { badUsage, quoted } from "./usage.ts";
 
 /** What a command works with. */
@@ -26,6 +30,8 @@ export interface Context {
   readonly argument: string | undefined;
   /** Where events go. */
   readonly log: Logger;
+  /** What the process itself counts, for `/metrics`. */
+  readonly metrics: Metrics;
   /** The runtime's sockets. */
   readonly transport: Transport;
   /** The cluster's secret; undefined without one. */
@@ -45,14 +51,27 @@ export async function createContext(
   const values = new Map<string, FlagValue>(config?.flags);
   for (const [name, value] of given) values.set(name, { value, source: `--${name}` });
   const flags = new Flags(values);
-  const log = createLog(flags.choice("log", ["pretty", "json"]), flags.has("verbose"));
+  const form = flags.choice("log", ["pretty", "json"]);
+  const metrics = processMetrics(systemClock);
+  const log = limitLog(createLog(form, logLevel(flags)), { metrics });
+  watchLoop(metrics, systemClock, log);
   return {
     flags,
     argument: argument ?? config?.argument,
     log,
+    metrics,
     transport: await systemTransport({ log }),
     secret: readSecret(flags),
   };
+}
+
+function logLevel(flags: Flags): LogLevel {
+  const level = flags.choice("log-level", ["info", "debug", "warn", "error"]);
+  if (!flags.has("verbose")) return level;
+  if (level === "debug" || flags.text("log-level") === undefined) return "debug";
+  throw badUsage(
+    `${flags.source("verbose")} and ${flags.source("log-level")} ${level}: leave one of them out`,
+  );
 }
 
 function readSecret(flags: Flags): string | undefined {
@@ -98,6 +117,16 @@ export function guardedListen(context: Context, name: string, port: number): End
     `a ${name} on ${listen.host} can be reached from other hosts and has no secret to know its own by: ` +
       "give all of the cluster the same by --secret-file or TOYCHAT_SECRET, or listen on 127.0.0.1",
   );
+}
+
+/**
+ * Where a port for health and metrics is, which a flag gives; undefined where it is off. Whoever reaches it may ask, so
+ * without a secret, which says that the cluster is on a network of its own, it stays on loopback.
+ */
+export function healthListen({ flags, secret }: Context, flag: string): Endpoint | undefined {
+  const port = flags.port(flag, undefined);
+  if (port === undefined) return undefined;
+  return { host: secret === undefined ? "127.0.0.1" : flags.host(), port };
 }
 
 /**

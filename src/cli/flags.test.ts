@@ -85,3 +85,11 @@ test("counts are 1 to 99", () => {
     expect(() => flags({ chats }).count("chats")).toThrow("give a number from 1 to 99");
   }
 });
+
+test("--grace is in seconds, up to an hour", () => {
+  expect([flags({}).graceMs(), flags({ grace: "5" }).graceMs(), flags({ grace: "0.25" }).graceMs()])
+    .toEqual([0, 5000, 250]);
+  for (const grace of ["-1", "3601", "5s", "1e3", ""]) {
+    expect(() => flags({ grace }).graceMs()).toThrow("give seconds from 0 to 3600, such as 5");
+  }
+});

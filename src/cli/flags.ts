@@ -49,7 +49,7 @@ export class Flags {
   }
 
   /** A port; undefined for `off`. */
-  port(name: string, otherwise: number): number | undefined {
+  port(name: string, otherwise: number | undefined): number | undefined {
     const given = this.#values.get(name);
     if (!given) return otherwise;
     if (given.value === "off") return undefined;
@@ -66,6 +66,15 @@ export class Flags {
     if (!given) return 1;
     if (/^[1-9]\d?$/.test(given.value)) return Number(given.value);
     throw badUsage(`${given.source} is ${quoted(given.value)}: give a number from 1 to 99`);
+  }
+
+  /** `--grace`, in milliseconds; 0 where it was not given. */
+  graceMs(): number {
+    const given = this.#values.get("grace");
+    if (!given) return 0;
+    const seconds = /^\d{1,4}(?:\.\d{1,3})?$/.test(given.value) ? Number(given.value) : NaN;
+    if (seconds <= 3600) return seconds * 1000;
+    throw badUsage(`${given.source} is ${quoted(given.value)}: give seconds from 0 to 3600, such as 5`);
   }
 
   /** One of several words; the first where it was not given. */

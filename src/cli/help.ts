@@ -4,7 +4,7 @@
  * @module
  */
 import { type Command, COMMANDS, COMMON, type Flag } from "./commands.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../lib/build_info.ts";
 
 /** The help of one command, or of the whole. */
 export function help(command?: Command): string {

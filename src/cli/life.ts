@@ -4,9 +4,9 @@
  * @module
  */
 import process from "node:process";
-import { systemClock } from "../lib/clock.ts";
+import { delay, systemClock } from "../lib/clock.ts";
 import { errorMessage } from "../lib/errors.ts";
-import type { Logger } from "../lib/log.ts";
+import type { LogFields, Logger } from "../lib/log.ts";
 import { flushed, print } from "./output.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -20,6 +20,8 @@ const SAME_SIGNAL_MS = 50;
 export class Life {
   readonly #log: Logger;
   readonly #stops: (() => Promise<void>)[] = [];
+  readonly #drains: (() => void)[] = [];
+  #graceMs = 0;
 
   /** What fails in stopping goes to the log. */
   constructor(log: Logger) {
@@ -29,6 +31,20 @@ export class Life {
   /** Has `stop` called at the end, in the opposite order of these calls. Call it before what it stops is started. */
   onStop(stop: () => Promise<void>): void {
     this.#stops.push(stop);
+  }
+
+  /** Has `drain` called at the end, and what `onStop` was given `graceMs` milliseconds later: the longest asked for. */
+  onDrain(graceMs: number, drain: () => void): void {
+    this.#drains.push(drain);
+    this.#graceMs = Math.max(this.#graceMs, graceMs);
+  }
+
+  /** Says that the end has come, and gives others time to notice. */
+  async grace(): Promise<void> {
+    for (const drain of this.#drains) drain();
+    if (this.#graceMs === 0) return;
+    this.#log("info", "draining", { graceMs: this.#graceMs });
+    await delay(systemClock, this.#graceMs);
   }
 
   /** Stops everything; whether all of it went well. */
@@ -62,6 +78,7 @@ export async function live(log: Logger, start: (life: Life) => Promise<object>):
     if (ready) {
       await print(`ready ${JSON.stringify(ready)}\n`);
       await signalled;
+      await life.grace();
     }
   } catch (error) {
     await life.stop();
@@ -98,11 +115,16 @@ function nextSignal(log: Logger): Promise<undefined> {
 }
 
 function catchErrors(log: Logger): void {
-  const fail = (event: string, error: unknown): void => {
-    const stack = error instanceof Error ? error.stack : undefined;
-    log("error", event, { error: errorMessage(error), stack });
+  process.on("uncaughtException", (error) => {
+    log("error", "uncaught_error", detailsOf(error));
     void exit(1);
-  };
-  process.on("uncaughtException", (error) => fail("uncaught_error", error));
-  process.on("unhandledRejection", (error) => fail("uncaught_rejection", error));
+  });
+  process.on("unhandledRejection", (error) => {
+    log("error", "uncaught_rejection", detailsOf(error));
+    void exit(1);
+  });
+}
+
+function detailsOf(error: unknown): LogFields {
+  return { error: errorMessage(error), stack: error instanceof Error ? error.stack : undefined };
 }

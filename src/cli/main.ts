@@ -13,7 +13,7 @@ import { parse, type Request } from "./parse.ts";
 import { members, owner } from "./queries.ts";
 import { bridge, chat, dev, proxy } from "./roles.ts";
 import { isBadUsage } from "./usage.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../lib/build_info.ts";
 
 const SERVERS: Partial<Record<CommandName, (context: Context, life: Life) => Promise<object>>> = {
   bridge,

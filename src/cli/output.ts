@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { delay, systemClock } from "../lib/clock.ts";
-import type { Logger } from "../lib/log.ts";
+import type { Logger, LogLevel } from "../lib/log.ts";
 import { jsonLine, prettyLine } from "../lib/log_line.ts";
 
 /** The forms of the log. */
@@ -35,11 +35,15 @@ export async function flushed(): Promise<void> {
   await Promise.race([Promise.all(left), delay(systemClock, FLUSH_MS)]);
 }
 
-/** Makes a logger that writes to stderr, one line an event. Events of the level `debug` only where `verbose`. */
-export function createLog(form: LogForm, verbose: boolean): Logger {
+/** Levels from the least serious on. */
+export const LEVELS = ["debug", "info", "warn", "error"] as const satisfies readonly LogLevel[];
+
+/** Makes a logger that writes to stderr, one line an event; what is less serious than `least` is left out. */
+export function createLog(form: LogForm, least: LogLevel): Logger {
+  const from = LEVELS.indexOf(least);
   const colored = form === "pretty" && process.stderr.isTTY === true && !process.env["NO_COLOR"];
   return (level, event, fields = {}) => {
-    if (level === "debug" && !verbose) return;
+    if (LEVELS.indexOf(level) < from) return;
     const time = new Date(systemClock.wallTime()).toISOString();
     complain(
       form === "json"

@@ -49,7 +49,8 @@ export async function owner(context: Context): Promise<string> {
 
 /** Opens the list, works with it and closes it. */
 async function ask(context: Context, work: (membership: Membership) => string): Promise<string> {
-  const log = context.flags.has("verbose") ? context.log : noLog;
+  const asked = context.flags.has("verbose") || context.flags.text("log-level") !== undefined;
+  const log = asked ? context.log : noLog;
   const membership = bridgeMembership({ ...context, log }, ANSWER_MS);
   try {
     await membership.open();

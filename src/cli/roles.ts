@@ -5,24 +5,36 @@
  */
 import { ChatServer } from "../chat/chat_server.ts";
 import { Bridge } from "../http/bridge.ts";
+import { healthApp, type Observed } from "../http/health.ts";
 import { serveHttp } from "../http/serve_http.ts";
 import { delay, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
+import type { Metrics } from "../lib/metrics.ts";
+import type { ListenSocket } from "../lib/transport.ts";
 import { LocalMembership } from "../membership/local.ts";
 import type { Membership } from "../membership/membership.ts";
 import { mqtt } from "../protocols/mqtt.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
-import { bridgeMembership, type Context, guardedListen, publicAddress } from "./context.ts";
+import { bridgeMembership, type Context, guardedListen, healthListen, publicAddress } from "./context.ts";
 import { type Endpoint, endpointText } from "./flags.ts";
 import type { Life } from "./life.ts";
 import { badUsage } from "./usage.ts";
+
+/** What the ready line says of a ChatServer; its HTTP port where it has one. */
+interface ChatPorts {
+  readonly id: string;
+  readonly listen: string;
+  readonly slot: number | undefined;
+  readonly http?: number;
+}
 
 /** What the ready line says of a proxy; ports that are off are left out. */
 interface ProxyPorts {
   readonly id: string;
   readonly mqtt?: number;
   readonly http?: number;
+  readonly metrics?: number;
 }
 
 const MQTT_PORT = 1883;
@@ -32,15 +44,16 @@ const LINK_MS = 2000;
 
 /** `toychat bridge`. */
 export async function bridge(context: Context, life: Life): Promise<object> {
-  const { flags, transport, log } = context;
+  const { flags, transport, log, metrics } = context;
   for (const name of ["serf", "serf-auth"]) {
     if (flags.text(name) !== undefined) {
       throw badUsage(`${flags.source(name)}: this version's bridge serves its own host alone: leave it out`);
     }
   }
   const listen = guardedListen(context, "bridge", BRIDGE_PORT);
-  const server = new Bridge({ transport, listen, log, ...secretOf(context) });
+  const server = new Bridge({ transport, listen, log, moreMetrics: [metrics], ...secretOf(context) });
   life.onStop(() => server.stop());
+  life.onDrain(flags.graceMs(), () => server.drain());
   await named(flags.text("listen") ? flags.source("listen") : "the bridge", server.start());
   return { role: "bridge", listen: server.address };
 }
@@ -49,23 +62,25 @@ export async function bridge(context: Context, life: Life): Promise<object> {
 export async function chat(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
   const listen = guardedListen(context, "ChatServer", 0);
+  const http = healthListen(context, "http");
   const settings = { id: flags.id(), address: publicAddress(flags, listen), listen };
   const membership = bridgeMembership(context);
   const application = await loadApplication(context.argument, log);
   life.onStop(() => membership.close());
-  const server = await openChat(context, membership, application, settings, life);
-  return { role: "chat", ...chatPorts(server) };
+  const server = await openChat(context, membership, application, { ...settings, http }, life);
+  return { role: "chat", ...server };
 }
 
 /** `toychat proxy`. */
 export async function proxy(context: Context, life: Life): Promise<object> {
   const { flags } = context;
   const ports = { mqtt: flags.port("mqtt", MQTT_PORT), http: flags.port("http", HTTP_PORT) };
+  const health = healthListen(context, "metrics");
   if (ports.mqtt === undefined && ports.http === undefined) {
     throw badUsage("--mqtt off and --http off leave no way for users to come in: leave one of them out");
   }
   const first = { host: flags.host(), port: 0 };
-  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports };
+  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports, health };
   const membership = bridgeMembership(context);
   life.onStop(() => membership.close());
   return { role: "proxy", ...await openProxy(context, membership, settings, life) };
@@ -78,19 +93,20 @@ export async function dev(context: Context, life: Life): Promise<object> {
   const counts = { chats: flags.count("chats"), proxies: flags.count("proxies") };
   const membership = new LocalMembership(secretOf(context));
   const application = await loadApplication(context.argument, log);
-  const chats: ChatServer[] = [];
+  const chats: ChatPorts[] = [];
+  const metrics: Metrics[] = [context.metrics];
   for (let n = 1; n <= counts.chats; n++) {
-    const settings = { id: `chat-${n}`, listen: { host: "127.0.0.1", port: 0 }, last: true };
+    const settings = { id: `chat-${n}`, listen: { host: "127.0.0.1", port: 0 }, last: true, metrics };
     chats.push(await openChat(context, membership, application, settings, life));
   }
   const proxies: ProxyPorts[] = [];
   for (let n = 0; n < counts.proxies; n++) {
-    const settings = { id: `proxy-${n + 1}`, mqtt: portAfter(mqttPort, n), http: portAfter(httpPort, n) };
-    proxies.push(await openProxy(context, membership, settings, life));
+    const ports = { mqtt: portAfter(mqttPort, n), http: portAfter(httpPort, n) };
+    proxies.push(await openProxy(context, membership, { id: `proxy-${n + 1}`, ...ports, metrics }, life));
   }
   const { id: _id, ...ports } = proxies[0] ?? { id: "" };
   const ids = [...chats, ...proxies].map(({ id }) => id);
-  return { role: "dev", ids, ...ports, proxies, chats: chats.map(chatPorts) };
+  return { role: "dev", ids, ...ports, proxies, chats };
 }
 
 /** The port for the `n`th proxy after the first; 0 stays 0, as each picks its own. */
@@ -102,6 +118,10 @@ interface ChatSettings {
   readonly id?: string | undefined;
   readonly address?: string | undefined;
   readonly listen: Endpoint;
+  /** Where its health is served; nowhere by default. */
+  readonly http?: Endpoint | undefined;
+  /** What goes on a common `/metrics`: the server adds its own. */
+  readonly metrics?: Metrics[];
   /** Whether the cluster ends with this process, so that there is nobody to hand rooms to. */
   readonly last?: boolean;
 }
@@ -112,9 +132,9 @@ async function openChat(
   application: Application,
   settings: ChatSettings,
   life: Life,
-): Promise<ChatServer> {
+): Promise<ChatPorts> {
   const { transport, log, flags } = context;
-  const { id, address, listen, last = false } = settings;
+  const { id, address, listen, http, metrics = [], last = false } = settings;
   const server = new ChatServer({
     membership,
     transport,
@@ -124,14 +144,34 @@ async function openChat(
     ...(address === undefined ? {} : { address }),
     ...secretOf(context),
   });
+  metrics.push(server.metrics);
+  const more = [context.metrics, ...ownMetrics(membership)];
+  const health = http && await serveHealth(context, server, "http", http, more, life);
   life.onStop(() => server.stop({ drain: !last }));
   await application(server);
   await named(flags.text("listen") ? flags.source("listen") : "the ChatServer", server.start());
-  return server;
+  const ports = { id: server.id, listen: server.address, slot: server.slot };
+  return health ? { ...ports, http: health.port } : ports;
 }
 
-function chatPorts(server: ChatServer): object {
-  return { id: server.id, listen: server.address, slot: server.slot };
+/** Serves a role's health on the port that a flag names, until the role has stopped. Call it before the role's `onStop`. */
+async function serveHealth(
+  { transport, flags, log }: Context,
+  server: Observed,
+  flag: string,
+  listen: Endpoint,
+  metrics: readonly Metrics[],
+  life: Life,
+): Promise<ListenSocket> {
+  const { fetch } = healthApp(server, { metrics });
+  const socket = await named(flags.source(flag), transport.serve({ ...listen, fetch }));
+  life.onStop(() => socket.close());
+  log("info", "health_listening", { id: server.id, address: endpointText(socket) });
+  return socket;
+}
+
+function ownMetrics({ metrics }: Membership): readonly Metrics[] {
+  return metrics ? [metrics] : [];
 }
 
 interface ProxySettings {
@@ -139,6 +179,10 @@ interface ProxySettings {
   readonly address?: string | undefined;
   readonly mqtt: number | undefined;
   readonly http: number | undefined;
+  /** What else is on `/metrics`. */
+  readonly metrics?: readonly Metrics[];
+  /** Where metrics and health have a port of their own; by default they are on `http`. */
+  readonly health?: Endpoint | undefined;
 }
 
 async function openProxy(
@@ -159,9 +203,14 @@ async function openProxy(
     ...(address === undefined ? {} : { address }),
     ...secretOf(context),
   });
+  const more = [...settings.metrics ?? [context.metrics], ...ownMetrics(membership)];
+  const health = settings.health &&
+    await serveHealth(context, server, "metrics", settings.health, more, life);
   life.onStop(() => server.stop());
+  life.onDrain(flags.graceMs(), () => server.drain());
   if (settings.http !== undefined) {
-    await named(flags.source("http"), serveHttp(server, { host, port: settings.http }));
+    const metrics = flags.text("metrics") === undefined ? more : false;
+    await named(flags.source("http"), serveHttp(server, { host, port: settings.http, metrics }));
   }
   await named(flags.source("mqtt"), server.start());
   await linked(server, membership);
@@ -175,6 +224,7 @@ async function openProxy(
     id: server.id,
     ...(mqttPort === undefined ? {} : { mqtt: mqttPort }),
     ...(httpPort === undefined ? {} : { http: httpPort }),
+    ...(health === undefined ? {} : { metrics: health.port }),
   };
 }
 

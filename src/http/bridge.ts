@@ -3,9 +3,13 @@
  *
  * @module
  */
+import { buildInfo } from "../lib/build_info.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
+import { limitLog } from "../lib/log_limit.ts";
+import { Metrics } from "../lib/metrics.ts";
+import { DRAINING, type Readiness, READY, waiting } from "../lib/readiness.ts";
 import type { ListenOptions, ListenSocket, Transport } from "../lib/transport.ts";
 import { BridgeService } from "../membership/bridge_service.ts";
 import { placementKey } from "../membership/placement.ts";
@@ -27,6 +31,8 @@ export interface BridgeOptions {
   readonly placementKey?: Uint8Array;
   /** Web origins that may call; default none. */
   readonly allowedOrigins?: readonly string[];
+  /** What else is on `/metrics`, beside the bridge's own. */
+  readonly moreMetrics?: readonly Metrics[];
   /** Time and chance; default the system's. */
   readonly clock?: Clock;
   /** Where events go; default nowhere. */
@@ -49,20 +55,28 @@ export interface BridgeOptions {
  * ```
  */
 export class Bridge {
+  /** A bridge is no member of the cluster: it has no id. */
+  readonly id = "";
+  /** What it counts. */
+  readonly metrics: Metrics = new Metrics("bridge");
   readonly #options: BridgeOptions;
   readonly #service: BridgeService;
   #socket: Promise<ListenSocket> | undefined;
   #address = "";
+  #draining = false;
 
   /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty. */
   constructor(options: BridgeOptions) {
     this.#options = options;
+    const { clock = systemClock, log = noLog, transport } = options;
+    this.metrics.gauge("toychat_build_info", () => 1, buildInfo(transport));
     this.#service = new BridgeService({
-      clock: options.clock ?? systemClock,
+      clock,
       cluster: options.cluster ?? "toychat",
       placementKey: options.placementKey ?? placementKey(options.secret),
       secret: options.secret,
-      log: options.log ?? noLog,
+      log: limitLog(log, { clock, metrics: this.metrics }),
+      metrics: this.metrics,
     });
   }
 
@@ -81,6 +95,18 @@ export class Bridge {
     return this.#service.view;
   }
 
+  /** Whether it knows of members, and goes on. Members find it by its address, ready or not. */
+  get readiness(): Readiness {
+    if (this.#draining) return DRAINING;
+    if (this.#address === "") return waiting("it has not started");
+    return this.view.members.length > 0 ? READY : waiting("no member has registered");
+  }
+
+  /** Says by `readiness` that it is about to stop; goes on as before. */
+  drain(): void {
+    this.#draining = true;
+  }
+
   /**
    * Listens.
    *
@@ -91,7 +117,8 @@ export class Bridge {
     const listen = { host: "127.0.0.1", ...(this.#options.listen ?? { port: 7374 }) };
     requireSecret("a bridge", listen.host, this.#options.secret);
     if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
-    const fetch = createRpcApp(this.#service, { allowedOrigins: this.#options.allowedOrigins ?? [] });
+    const { allowedOrigins = [], moreMetrics = [] } = this.#options;
+    const fetch = createRpcApp(this.#service, this, { allowedOrigins, metrics: moreMetrics });
     this.#socket = this.#options.transport.serve({ ...listen, fetch });
     const socket = await this.#socket;
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;
@@ -103,6 +130,7 @@ export class Bridge {
    * listens there next.
    */
   async stop(): Promise<void> {
+    this.drain();
     this.#service.stop();
     const socket = await this.#socket?.catch(() => undefined);
     await socket?.close();

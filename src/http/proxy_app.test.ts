@@ -53,7 +53,11 @@ describe("health", () => {
     expect((await get("/healthz")).status).toBe(200);
     const waiting = await get("/readyz");
     expect(waiting.status).toBe(503);
-    expect(await waiting.json()).toEqual({ status: "waiting", id: "p1", reason: "no link to a ChatServer" });
+    expect(await waiting.json()).toEqual({
+      status: "waiting",
+      id: "p1",
+      reason: "no ChatServer is in the list of members",
+    });
     await using chat = new ChatServer({ membership, transport });
     await chat.start();
     while (!proxy.ready) await new Promise((resolve) => setImmediate(resolve));
@@ -70,9 +74,6 @@ describe("health", () => {
     const text = await response.text();
     expect(text).toContain("# TYPE toychat_test_total counter\ntoychat_test_total 3\n");
     expect(text).toContain("# TYPE toychat_sessions gauge\ntoychat_sessions 0\n");
-    for (const line of text.trimEnd().split("\n")) {
-      expect(line).toMatch(/^(# TYPE [a-z_]+ (counter|gauge)|[a-z_]+ \d+)$/);
-    }
     const app = proxyApp(proxy, { metrics: false });
     expect((await app.fetch(new Request("http://x/metrics"), {} as never)).status).toBe(404);
   });

@@ -5,16 +5,16 @@
  */
 import { Hono } from "hono";
 import { ToychatError } from "../lib/errors.ts";
-import type { FetchHandler, ServeEnvironment } from "../lib/transport.ts";
+import type { ServeEnvironment } from "../lib/transport.ts";
 import type { ClientProtocol } from "../protocols/protocol.ts";
 import { mqtt } from "../protocols/mqtt.ts";
 import { websocket } from "../protocols/websocket.ts";
 import type { ProxyServer } from "../proxy/proxy_server.ts";
 import { demoPage } from "./demo_page.ts";
-import { prometheusText } from "./prometheus.ts";
+import { addHealth, type FetchApp, type HealthOptions } from "./health.ts";
 
 /** Options of {@linkcode proxyApp}. */
-export interface ProxyAppOptions {
+export interface ProxyAppOptions extends HealthOptions {
   /**
    * What is spoken over WebSocket, by path. Merged into the default, `{ "/ws": websocket(), "/mqtt": mqtt() }`; `false`
    * leaves a path out.
@@ -30,14 +30,6 @@ export interface ProxyAppOptions {
    * try rooms with.
    */
   readonly page?: string | false | ((request: Request) => Response | Promise<Response>);
-  /** Whether `/metrics` is served; default true. */
-  readonly metrics?: boolean;
-}
-
-/** Something that answers HTTP requests, as Hono's own applications do. */
-export interface FetchApp {
-  /** Answers a request. */
-  readonly fetch: FetchHandler;
 }
 
 type App = Hono<{ Bindings: ServeEnvironment }>;
@@ -58,8 +50,7 @@ const ESCAPED_BYTES = 6;
  *
  * - `GET /ws`: JSON over WebSocket
  * - `GET /mqtt`: MQTT over WebSocket, subprotocol `mqtt`
- * - `GET /healthz`: 200 while the process answers; `GET /readyz`: 200 while it has a link to a ChatServer, else 503
- * - `GET /metrics`: what the proxy counts, for Prometheus
+ * - `GET /healthz`, `/readyz` and `/metrics`: as {@linkcode healthApp} says; it is ready while it has a link to a ChatServer
  * - `GET /`: a page
  *
  * Serve it by {@linkcode serveHttp}, or mount it in an application of your own that a {@linkcode Transport} serves; the
@@ -92,8 +83,7 @@ export function proxyApp(proxy: ProxyServer, options: ProxyAppOptions = {}): Fet
     }
     if (protocol) app.get(path, (c) => upgrade(proxy, protocol, origins, c.req.raw, c.env));
   }
-  addHealth(app, proxy);
-  if (options.metrics !== false) app.get("/metrics", () => metrics(proxy));
+  addHealth(app, proxy, options);
   const { page = demoPage } = options;
   if (page !== false) app.get("/", (c) => typeof page === "string" ? html(page) : page(c.req.raw));
   app.notFound(() =>
@@ -104,22 +94,6 @@ export function proxyApp(proxy: ProxyServer, options: ProxyAppOptions = {}): Fet
     throw error;
   });
   return { fetch: (request, env) => app.fetch(request, env) };
-}
-
-function addHealth(app: App, proxy: ProxyServer): void {
-  app.get("/healthz", () => Response.json({ status: "ok", id: proxy.id }));
-  app.get("/readyz", () => {
-    if (proxy.ready) return Response.json({ status: "ready", id: proxy.id });
-    return Response.json({ status: "waiting", id: proxy.id, reason: "no link to a ChatServer" }, {
-      status: 503,
-    });
-  });
-}
-
-function metrics(proxy: ProxyServer): Response {
-  return new Response(prometheusText(proxy.metrics), {
-    headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-  });
 }
 
 function html(text: string): Response {

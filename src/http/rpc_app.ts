@@ -1,5 +1,5 @@
 /**
- * The bridge's HTTP: JSON-RPC at `/rpc`, by POST and by WebSocket, and `/healthz`.
+ * The bridge's HTTP: JSON-RPC at `/rpc`, by POST and by WebSocket, its health and its metrics.
  *
  * @module
  */
@@ -8,12 +8,13 @@ import { bodyLimit } from "hono/body-limit";
 import { ToychatError } from "../lib/errors.ts";
 import type { FetchHandler, ServeEnvironment } from "../lib/transport.ts";
 import type { BridgeService } from "../membership/bridge_service.ts";
+import { addHealth, type HealthOptions, type Observed } from "./health.ts";
 
 /** Bytes of one POST, and of one WebSocket message. */
 const MAX_REQUEST = 65_536;
 
 /** Options of {@linkcode createRpcApp}. */
-export interface RpcAppOptions {
+export interface RpcAppOptions extends HealthOptions {
   /** Web origins that may call; default none, which keeps every page in a browser out. */
   readonly allowedOrigins?: readonly string[];
 }
@@ -27,23 +28,33 @@ function refuse(status: number, message: string): Response {
  *
  * - `GET /rpc` with an upgrade: a JSON-RPC connection.
  * - `POST /rpc`: the JSON-RPC methods that only read. With a secret it needs `Authorization: Bearer TOKEN`; else 401.
- * - `GET /healthz`: `{"status":"ok"}`.
+ * - `GET /healthz`, `/readyz` and `/metrics`: the health of `server`.
  *
  * A browser sends `Origin`; unless it is allowed the answer is 403, since any page that a user on this host visits could
  * otherwise speak to the bridge.
  */
-export function createRpcApp(service: BridgeService, options: RpcAppOptions = {}): FetchHandler {
+export function createRpcApp(
+  service: BridgeService,
+  server: Observed,
+  options: RpcAppOptions = {},
+): FetchHandler {
   const allowed = new Set(options.allowedOrigins ?? []);
   const app = new Hono<{ Bindings: ServeEnvironment }>();
 
   app.use("/rpc", async (c, next) => {
     const origin = c.req.header("origin");
-    if (origin !== undefined && !allowed.has(origin)) return refuse(403, "this origin is not allowed");
+    if (origin !== undefined && !allowed.has(origin)) {
+      service.refused(c.env?.remoteAddress ?? "", "origin");
+      return refuse(403, "this origin is not allowed");
+    }
     await next();
   });
 
   app.get("/rpc", (c) => {
-    if (!service.hasRoom) return refuse(503, "too many connections");
+    if (!service.hasRoom) {
+      service.refused(c.env.remoteAddress, "too_many_connections");
+      return refuse(503, "too many connections");
+    }
     try {
       return c.env.upgrade((connection) => service.accept(connection), { maxPayload: MAX_REQUEST });
     } catch (error) {
@@ -56,6 +67,7 @@ export function createRpcApp(service: BridgeService, options: RpcAppOptions = {}
     "/rpc",
     (c, next) => {
       if (service.auth && !service.auth.authorizes(c.req.header("authorization"))) {
+        service.refused(c.env?.remoteAddress ?? "", "wrong_token");
         return Promise.resolve(
           refuse(401, "this bridge has a secret: send Authorization: Bearer and its token"),
         );
@@ -73,8 +85,8 @@ export function createRpcApp(service: BridgeService, options: RpcAppOptions = {}
     },
   );
 
-  app.get("/healthz", () => Response.json({ status: "ok" }));
-  app.notFound(() => refuse(404, "the bridge serves /rpc and /healthz"));
+  addHealth(app, server, options);
+  app.notFound(() => refuse(404, "the bridge serves /rpc, /healthz, /readyz and /metrics"));
   app.onError(() => refuse(500, "internal error"));
   return (request, env) => app.fetch(request, env);
 }

@@ -192,6 +192,6 @@ export const FIELDS = {
   body: { check: (value) => value !== undefined, what: "present" },
   base64: { check: (value) => value === "base64", what: '"base64", or absent' },
   yes: { check: (value) => value === true, what: "true, or absent" },
-  opening: oneOf("first-join", "failover", "hand-off", "open"),
+  opening: oneOf("first-join", "failover", "hand-off", "open", "merged"),
   failure: oneOf("listener_failed", "listener_timeout", "unavailable", "not_authorized", "gone"),
 } satisfies Record<string, Field>;

@@ -126,7 +126,8 @@ export function decodeLine(line: string): Incoming | BadLine {
   if (typeof frame !== "object" || frame === null || Array.isArray(frame)) {
     return new BadLine("not_json", `a line is not a JSON object: "${printable(line, 60)}"`);
   }
-  if (line.length > 2 * MAX_FRAME_DEPTH && nestsDeeper(frame, MAX_FRAME_DEPTH)) {
+  const plain = typeof (frame as Fields).body === "string";
+  if (!plain && line.length > 2 * MAX_FRAME_DEPTH && nestsDeeper(frame, MAX_FRAME_DEPTH)) {
     return new BadLine("bad_frame", `a line nests deeper than ${MAX_FRAME_DEPTH} levels`);
   }
   return checkFrame(frame as Fields) ?? frame as Incoming;

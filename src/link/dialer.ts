@@ -132,13 +132,14 @@ export class LinkDialer implements LinkKeeper {
     if (this.#attempt !== attempt) return;
     this.#attempt = undefined;
     const { code, message, refused } = failure;
-    this.metrics.count(refused ? "toychat_links_refused_total" : "toychat_link_dials_failed_total");
     const peer = this.#options.expect.id;
-    this.log(refused ? "warn" : "debug", refused ? "link_refused" : "link_dial_failed", {
-      peer,
-      code,
-      message,
-    });
+    if (refused) {
+      this.metrics.count("toychat_links_refused_total");
+      this.log("warn", "link_refused", { peer, code, message });
+    } else {
+      this.metrics.count("toychat_link_dials_failed_total");
+      this.log("debug", "link_dial_failed", { peer, code, message });
+    }
     this.#again(refused ? this.options.maxRefusedMs : this.options.maxBackoffMs);
   }
 
@@ -170,6 +171,7 @@ export class LinkDialer implements LinkKeeper {
     const link = this.#link;
     if (link?.id === welcome.link && link.canResume(welcome.received)) {
       this.metrics.count("toychat_links_resumed_total");
+      this.log("info", "link_resumed", { link: link.id, peer: link.peer.id });
       return link.attach(wire, welcome.received);
     }
     wire.goodbye("too_late", "the link ended while it was being resumed");

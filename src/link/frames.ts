@@ -144,8 +144,8 @@ export interface OpenedFrame {
   epoch: string;
   /** Number of the last message of this epoch. */
   offset: number;
-  /** Why it opened, or `"open"` where it was open already. */
-  reason: "first-join" | "failover" | "hand-off" | "open";
+  /** Why it opened; `"open"` where it was open already, `"merged"` where another life of it was refused meanwhile. */
+  reason: "first-join" | "failover" | "hand-off" | "open" | "merged";
 }
 
 /** Owner: this member is in. */

@@ -106,12 +106,14 @@ export class LinkListener implements LinkKeeper {
 
   #failed(handshake: AcceptHandshake, wire: Wire, { code, message, refused }: HandshakeFailure): void {
     this.#handshakes.delete(handshake);
-    if (refused) this.metrics.count("toychat_links_refused_total");
-    this.log(refused ? "warn" : "debug", refused ? "link_refused" : "link_handshake_failed", {
-      address: wire.address,
-      code,
-      message,
-    });
+    const fields = { address: wire.address, code, message };
+    if (refused) {
+      this.metrics.count("toychat_links_refused_total");
+      this.log("warn", "link_refused", fields);
+    } else {
+      this.metrics.count("toychat_link_handshakes_failed_total");
+      this.log("debug", "link_handshake_failed", fields);
+    }
   }
 
   #complete(done: AcceptHandshake, wire: Wire, peer: LinkIdentity, resume: HelloFrame["resume"]): void {
@@ -119,6 +121,7 @@ export class LinkListener implements LinkKeeper {
     const old = this.#links.get(peer.id);
     if (old && resume && this.#continues(old, peer, resume)) {
       this.metrics.count("toychat_links_resumed_total");
+      this.log("info", "link_resumed", { link: old.id, peer: peer.id });
       done.welcome(old.id, old.received);
       return old.attach(wire, resume.received);
     }

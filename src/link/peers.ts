@@ -64,7 +64,10 @@ export class Peers implements LinkHandler {
       this.#dialers.delete(id);
       dialer.close();
     }
-    for (const member of wanted.values()) if (!this.#dialers.has(member.id)) this.#dial(member);
+    for (const member of wanted.values()) {
+      // One that is joining does not answer yet: tries now would only delay the one that counts.
+      if (!this.#dialers.has(member.id) && member.state !== "joining") this.#dial(member);
+    }
   }
 
   #dial(member: Member): void {

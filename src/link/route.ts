@@ -28,6 +28,8 @@ export class Route {
   clean = true;
   /** Whether an owner was lost or left since the room was last seen open. */
   away = false;
+  /** When that was, by the router's clock. */
+  awaySince = 0;
   /** Messages that are not over. */
   live = 0;
   /** Transmissions to this owner that it has not confirmed. */
@@ -161,9 +163,8 @@ export class Route {
 
   #transmit(entry: Entry, link: Link): void {
     const { sender, frame } = entry;
-    delete frame.head;
+    if (frame.head) delete frame.head;
     if (this.#heads?.delete(sender.id)) frame.head = true;
-    if (sender.user !== undefined) frame.user = sender.user;
     this.#router.transmit(entry, link);
   }
 
@@ -259,6 +260,7 @@ export class Route {
     this.#heads = undefined;
     // What was lost on the way here stays lost, however the owner that never opened the room lets go of it.
     this.clean = clean && (this.clean || !this.away);
+    if (!this.away) this.awaySince = this.#router.host.clock.now();
     this.away = true;
     // Another owner may wait for this router's announcement, members or not.
     this.#expected = clean && this.epoch !== undefined;

@@ -7,13 +7,14 @@
  *
  * @module
  */
-import { type Body, encodeBody } from "../lib/body.ts";
+import type { Body } from "../lib/body.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import { Deque } from "../lib/deque.ts";
-import type { Metrics } from "../lib/metrics.ts";
+import type { Histogram, Metrics } from "../lib/metrics.ts";
 import type { Placement } from "../membership/placement.ts";
 import type { AckFrame, AnnouncedMember, Frame, MessageFrame, RefusedFrame } from "./frames.ts";
-import { checkDepth, type Link } from "./link.ts";
+import type { Link } from "./link.ts";
+import { messageFrame, sizeOf } from "./message_frame.ts";
 import { Route } from "./route.ts";
 import type { Sender } from "./sender.ts";
 
@@ -94,6 +95,7 @@ export class Router {
   /** Links on which the round of announcements has not ended: routes that are still on their way there. */
   readonly #coming: Map<Link, Set<Route>> = new Map();
   readonly #pushed: Set<Sender> = new Set();
+  readonly #latency: Histogram;
   /** Whether all senders together had too much under way since those pushed back were last looked through. */
   #crowded = false;
   #bytes = 0;
@@ -104,6 +106,7 @@ export class Router {
   constructor(host: RouterHost) {
     this.host = host;
     this.limits = host.limits ?? ROUTER_LIMITS;
+    this.#latency = host.metrics.histogram("toychat_acknowledgement_seconds");
   }
 
   /** Starts the clockwork of deadlines. */
@@ -124,6 +127,11 @@ export class Router {
   /** Whether it was stopped: nothing is sent any more. */
   get stopped(): boolean {
     return this.#stopped;
+  }
+
+  /** Senders that are pushed back. */
+  get pushed(): number {
+    return this.#pushed.size;
   }
 
   /** Bytes under way. */
@@ -178,9 +186,7 @@ export class Router {
   ): void {
     const route = this.route(room);
     const seq = ++sender.seq;
-    const frame: MessageFrame = { type: "message", room, session: sender.id, seq, ...encodeBody(body) };
-    if (done) frame.ack = true;
-    if (cause) frame.cause = cause;
+    const frame = messageFrame(sender, room, seq, body, done !== undefined, cause);
     const entry: Entry = {
       sender,
       route,
@@ -218,8 +224,9 @@ export class Router {
     const { sender } = entry;
     sender.bytes -= entry.bytes;
     this.#bytes -= entry.bytes;
-    if (failure) this.host.metrics.count("toychat_messages_failed_total");
+    if (failure) this.host.metrics.count("toychat_messages_failed_total", 1, { reason: failure });
     if (entry.done) {
+      if (!failure) this.#latency.observe((this.host.clock.now() - entry.since) / 1000);
       this.#acknowledged.delete(`${sender.id} ${entry.seq}`);
       entry.done(failure);
     }
@@ -380,17 +387,4 @@ export class Router {
     const before = this.host.clock.now() - this.limits.acceptMs;
     for (const route of [...this.#routes.values()]) route.expire(before);
   }
-}
-
-/**
- * What a body costs in memory, roughly: enough to bound queues by. Throws a `RangeError` where it nests too deeply, while
- * whoever sends it can still hear of it.
- */
-function sizeOf(body: Body): number {
-  if (typeof body === "string") return body.length + 128;
-  if (body instanceof Uint8Array) return body.length + 128;
-  if (body === null || typeof body !== "object") return 136;
-  const text = JSON.stringify(body);
-  checkDepth(text, body);
-  return text.length + 128;
 }

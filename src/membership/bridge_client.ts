@@ -7,6 +7,8 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { Emitter } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
+import { limitLog } from "../lib/log_limit.ts";
+import { Metrics } from "../lib/metrics.ts";
 import type { Transport } from "../lib/transport.ts";
 import { BridgeLease } from "./bridge_lease.ts";
 import { BridgeLoop } from "./bridge_loop.ts";
@@ -64,6 +66,8 @@ function accountsFor({ view, gone }: WireView, known: View): boolean {
  * ```
  */
 export class BridgeMembership implements Membership {
+  /** What it counts of its connection to the bridge. */
+  readonly metrics: Metrics = new Metrics();
   readonly #url: string;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -80,7 +84,7 @@ export class BridgeMembership implements Membership {
   constructor(options: BridgeMembershipOptions) {
     this.#url = options.url ?? "ws://127.0.0.1:7374/rpc";
     this.#clock = options.clock ?? systemClock;
-    this.#log = options.log ?? noLog;
+    this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#key = options.placementKey ?? placementKey(options.secret);
     this.#placement = createPlacement(emptyView(this.#key), this.#key);
@@ -91,6 +95,7 @@ export class BridgeMembership implements Membership {
       secret: options.secret,
       cluster: options.cluster ?? "toychat",
       log: this.#log,
+      metrics: this.metrics,
       slots: () => this.view.slots,
       onView: (value) => this.#take(value),
     });

@@ -6,6 +6,7 @@
 import { type Cancel, type Clock, delay } from "../lib/clock.ts";
 import { errorMessage, ToychatError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
+import type { Counter, Metrics } from "../lib/metrics.ts";
 import type { Transport } from "../lib/transport.ts";
 import type { BridgeLease } from "./bridge_lease.ts";
 import { type BridgeLink, openBridgeLink } from "./bridge_link.ts";
@@ -26,6 +27,8 @@ export interface BridgeLoopOptions {
   readonly cluster: string;
   /** Where events go. */
   readonly log: Logger;
+  /** Where to count. */
+  readonly metrics: Metrics;
   /** The highest number of slots seen so far. */
   readonly slots: () => number;
   /** Takes what a bridge says is a view; throws where it is not. */
@@ -62,12 +65,18 @@ export class BridgeLoop {
   #run = 0;
   #refused: Promise<never> | undefined;
   #stopped = false;
+  readonly #connects: Counter;
+  readonly #failures: Counter;
 
   /** Does nothing until `start`. */
   constructor(options: BridgeLoopOptions) {
     this.#options = options;
     this.#clock = options.clock;
     this.#registration = new BridgeRegistration(options);
+    const { metrics } = options;
+    this.#connects = metrics.counter("toychat_bridge_connects_total");
+    this.#failures = metrics.counter("toychat_bridge_connection_failures_total");
+    metrics.gauge("toychat_bridge_connected", () => this.#link ? 1 : 0);
   }
 
   /** The member that lives by this connection. */
@@ -160,6 +169,7 @@ export class BridgeLoop {
 
   #failed(error: unknown, since: number, failures: number): void {
     this.lastError = error;
+    this.#failures.value++;
     // Nobody listens there: no bridge has withdrawn this member, and one that starts from now on waits for it.
     if (codeOf(error) === "connection_refused") this.lease?.proven(since);
     if (failures === 0) {
@@ -181,7 +191,8 @@ export class BridgeLoop {
       },
     });
     if (run !== this.#run) return link.end(this.#clock);
-    log("debug", "bridge_connected", { bridge: link.bridge });
+    log("info", "bridge_connected", { bridge: link.bridge });
+    this.#connects.value++;
     this.#link = link;
     this.#answeredAt = this.#clock.now();
     this.#cancelTick = this.#clock.every(LEASE.renewMs, () => this.#tick(link));

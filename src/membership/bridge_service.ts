@@ -8,15 +8,17 @@ import type { Cancel, Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/clock.ts";
 import { errorMessage, printable, ToychatError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
+import { Metrics } from "../lib/metrics.ts";
 import type { Connection, ConnectionHandler } from "../lib/transport.ts";
 import { BridgeAuth } from "./bridge_auth.ts";
-import { BridgeSession, type SessionHost } from "./bridge_session.ts";
+import { type BridgeRefusal, BridgeSession, type SessionHost } from "./bridge_session.ts";
 import { answerMessages, readMessages, RPC_CODES, RpcError, type RpcParams } from "./json_rpc.ts";
 import { LEASE } from "./lease_times.ts";
 import { isSlot } from "./names.ts";
 import { createPlacement, type Placement } from "./placement.ts";
 import { type Claim, Registry } from "./registry.ts";
 import type { Member, View } from "./view.ts";
+import { gaugeView } from "./view_metrics.ts";
 import { MAX_WAIT_MS, ViewWaiters } from "./view_waiters.ts";
 import type { WireView } from "./wire_view.ts";
 
@@ -44,6 +46,8 @@ export interface BridgeServiceOptions {
   readonly secret: string | undefined;
   /** Where events go. */
   readonly log: Logger;
+  /** Where to count; default nowhere that is looked at. */
+  readonly metrics?: Metrics;
 }
 
 /** Serves the members of one host. */
@@ -56,6 +60,7 @@ export class BridgeService implements SessionHost {
   readonly auth: BridgeAuth | undefined;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #metrics: Metrics;
   readonly #key: Uint8Array;
   readonly #registry: Registry;
   readonly #sessions: Set<BridgeSession> = new Set();
@@ -75,6 +80,7 @@ export class BridgeService implements SessionHost {
   constructor(options: BridgeServiceOptions) {
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#metrics = options.metrics ?? new Metrics();
     this.cluster = options.cluster;
     this.#key = options.placementKey;
     this.instance = randomId(options.clock, 12);
@@ -82,6 +88,8 @@ export class BridgeService implements SessionHost {
     this.auth = options.secret === undefined ? undefined : new BridgeAuth(options.secret);
     this.#registry = new Registry(this.#key);
     this.#placement = createPlacement(this.#registry.view, this.#key);
+    gaugeView(this.#metrics, this);
+    this.#metrics.gauge("toychat_bridge_connections", () => this.#sessions.size);
   }
 
   /** The newest view. */
@@ -157,6 +165,12 @@ export class BridgeService implements SessionHost {
     );
   }
 
+  /** Counts and logs that somebody was refused who did not prove to belong here. */
+  refused(address: string, reason: BridgeRefusal): void {
+    this.#metrics.count("toychat_bridge_refusals_total", 1, { reason });
+    this.#log("warn", "bridge_refused", { address, reason });
+  }
+
   /** Carries out a method of an authenticated connection. */
   call(session: BridgeSession, method: string, params: RpcParams): unknown {
     switch (method) {
@@ -179,7 +193,7 @@ export class BridgeService implements SessionHost {
   /** A connection has ended: its member goes with it. */
   ended(session: BridgeSession): void {
     this.#sessions.delete(session);
-    if (!this.#stopped) this.#withdraw(session, "its connection closed");
+    if (!this.#stopped) this.#withdraw(session, "closed");
   }
 
   #read(method: string, params: RpcParams): unknown {
@@ -264,6 +278,7 @@ export class BridgeService implements SessionHost {
     if (typeof slots === "number") this.#registry.raiseSlots(slots);
     this.#hold(session, member);
     this.#log("info", "member_registered", { ...member });
+    this.#metrics.count("toychat_member_registrations_total", 1, { member_role: member.role });
     this.#changed();
     const slot = member.slot === undefined ? {} : { slot: member.slot };
     return { id: member.id, incarnation: member.incarnation, ...slot, lease: LEASE, ...this.#wireView() };
@@ -290,7 +305,7 @@ export class BridgeService implements SessionHost {
 
   #leave(session: BridgeSession): unknown {
     this.#memberOf(session);
-    this.#withdraw(session, "it left");
+    this.#withdraw(session, "left");
     return this.#wireView();
   }
 
@@ -301,14 +316,15 @@ export class BridgeService implements SessionHost {
     return session.member;
   }
 
-  #withdraw(session: BridgeSession, why: string): void {
+  #withdraw(session: BridgeSession, reason: "closed" | "left" | "silent"): void {
     const member = session.member;
     if (!member) return;
     session.member = undefined;
     this.#holders.delete(member.id);
     if (!this.#registry.withdraw(member.id, member.incarnation)) return;
     if (this.#settling) this.#gone.add(member.id);
-    this.#log("info", "member_withdrawn", { id: member.id, incarnation: member.incarnation, why });
+    this.#log("info", "member_withdrawn", { id: member.id, incarnation: member.incarnation, reason });
+    this.#metrics.count("toychat_member_withdrawals_total", 1, { reason });
     this.#changed();
   }
 
@@ -320,12 +336,13 @@ export class BridgeService implements SessionHost {
       if (slept) session.heardAt = now;
       const silent = now - session.heardAt;
       if (session.member && silent >= LEASE.expireMs) {
-        this.#withdraw(session, `silent for ${Math.round(silent)} ms`);
+        this.#withdraw(session, "silent");
         session.terminate();
       } else if (
         silent >= (session.over ? LEASE.expireMs : IDLE_MS) ||
         (!session.proved && now - session.openedAt >= UNPROVED_MS)
       ) {
+        if (!session.proved && !session.over) this.refused(session.remoteAddress, "unproved_timeout");
         session.terminate();
       }
     }

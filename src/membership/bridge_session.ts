@@ -25,6 +25,16 @@ export interface SessionMember {
   readonly incarnation: string;
 }
 
+/** Why somebody was refused who did not prove to belong to the cluster. */
+export type BridgeRefusal =
+  | "unauthorized"
+  | "wrong_cluster"
+  | "wrong_secret"
+  | "unproved_timeout"
+  | "wrong_token"
+  | "origin"
+  | "too_many_connections";
+
 /** What a session needs of its bridge. */
 export interface SessionHost {
   /** Identifies this life of the bridge. */
@@ -37,6 +47,8 @@ export interface SessionHost {
   now(): number;
   /** Random bytes for a nonce. */
   randomBytes(length: number): Uint8Array;
+  /** Somebody was refused. */
+  refused(address: string, reason: BridgeRefusal): void;
   /** Carries out a method of an authenticated session. */
   call(session: BridgeSession, method: string, params: RpcParams): unknown;
   /** The session has ended. */
@@ -129,7 +141,7 @@ export class BridgeSession implements ConnectionHandler {
     if (method === "auth.challenge") return this.#startProof(params);
     if (method === "auth.prove") return this.#takeProof(params);
     if (!this.proved) {
-      this.#endAfterReply("not authenticated");
+      this.#endAfterReply("not authenticated", "unauthorized");
       throw new ToychatError(
         "unauthorized",
         "begin with auth.challenge, then auth.prove where the answer requires it",
@@ -142,7 +154,7 @@ export class BridgeSession implements ConnectionHandler {
     if (!isNonce(nonce)) throw new RpcError(RPC_CODES.invalidParams, "nonce must be 32 hexadecimal digits");
     if (this.#challenge) throw new ToychatError("unauthorized", "one challenge a connection");
     if (typeof cluster !== "string" || cluster !== this.#host.cluster) {
-      this.#endAfterReply("another cluster");
+      this.#endAfterReply("another cluster", "wrong_cluster");
       const named = typeof cluster === "string" ? `"${printable(cluster, 40)}"` : "none";
       throw new ToychatError(
         "wrong_cluster",
@@ -160,7 +172,7 @@ export class BridgeSession implements ConnectionHandler {
     const auth = this.#host.auth;
     if (!auth) throw new ToychatError("no_secret", "this bridge has no secret: nothing to prove");
     if (!this.#challenge || !auth.proves("member", this.#challenge, proof)) {
-      this.#endAfterReply("wrong secret");
+      this.#endAfterReply("wrong secret", "wrong_secret");
       throw new ToychatError("wrong_secret", "the caller's secret is not this bridge's");
     }
     this.proved = true;
@@ -168,8 +180,9 @@ export class BridgeSession implements ConnectionHandler {
   }
 
   /** The answer is sent first, in this turn; the close frame follows it. */
-  #endAfterReply(reason: string): void {
+  #endAfterReply(reason: string, refusal: BridgeRefusal): void {
     this.over = true;
+    this.#host.refused(this.remoteAddress, refusal);
     void Promise.resolve().then(() => this.#connection.close(1008, reason));
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Metrics } from "../lib/metrics.ts";
 import type { Placement } from "./placement.ts";
 import type { MemberState, Role, View } from "./view.ts";
 
@@ -56,6 +57,8 @@ export interface Membership {
   join(member: MemberInfo): Promise<Lease>;
   /** Calls `listener` with each new view. */
   onView(listener: (view: View) => void): () => void;
+  /** What it counts, to be served beside the metrics of who uses it; undefined where it counts nothing. */
+  readonly metrics?: Metrics;
   /** Leaves with every member that joined here, and closes connections. */
   close(): Promise<void>;
 }

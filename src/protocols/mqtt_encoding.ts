@@ -6,7 +6,7 @@
 import type { Metrics } from "../lib/metrics.ts";
 import type { MqttVersion } from "./mqtt_codes.ts";
 import { publishBatch, publishFrame, type PublishTemplate } from "./mqtt_frames.ts";
-import { encodePayload, type PayloadMode } from "./mqtt_payload.ts";
+import { encodePayload, type PayloadMode, payloadOf } from "./mqtt_payload.ts";
 import type { ClientChannel, Delivery, Encoding } from "./protocol.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -47,7 +47,7 @@ export class MqttEncoding implements Encoding {
   /** Deliveries as PUBLISH packets with QoS 0, one behind the other. */
   encodeAll(deliveries: readonly Delivery[]): Uint8Array {
     const batch = publishBatch(this.version);
-    for (const { room, body } of deliveries) batch.add(room, encodePayload(body, this.#mode));
+    for (const { room, body } of deliveries) batch.add(room, payloadOf(body, this.#mode));
     return batch.take();
   }
 

@@ -73,42 +73,67 @@ export function publishFrame(
 
 /** Gathers PUBLISH packets with QoS 0 into one array. */
 export interface PublishBatch {
-  /** Adds a packet; the payload is copied at once. */
-  add(topic: string, payload: Uint8Array): void;
+  /** Adds a packet; the payload, text in UTF-8 or bytes, is copied at once. */
+  add(topic: string, payload: string | Uint8Array): void;
   /** Everything added, in an array of its own. */
   take(): Uint8Array;
 }
 
 const FIRST_BATCH = 1 << 16;
+/** Bytes at the end of a batch's memory in which text is encoded: how long it gets is known only afterwards. */
+const SCRATCH = 1 << 16;
 
 /** A batch writes into the same memory each time: one array is allocated for a turn instead of one for each packet. */
 class Batch implements PublishBatch {
   readonly #properties: 0 | 1;
-  #bytes: Uint8Array = new Uint8Array(FIRST_BATCH);
+  #bytes: Uint8Array = new Uint8Array(FIRST_BATCH + SCRATCH);
+  #scratch: Uint8Array = this.#bytes.subarray(FIRST_BATCH);
   #at = 0;
 
   constructor(version: MqttVersion) {
     this.#properties = version === 5 ? 1 : 0;
   }
 
-  add(topic: string, payload: Uint8Array): void {
+  add(topic: string, payload: string | Uint8Array): void {
+    if (typeof payload !== "string") {
+      this.#head(topic, payload.length);
+      this.#bytes.set(payload, this.#at);
+      this.#at += payload.length;
+    } else if (payload.length * 3 > SCRATCH) this.add(topic, encoder.encode(payload));
+    else {
+      const { written } = encoder.encodeInto(payload, this.#scratch);
+      // Growing leaves the scratch's text behind.
+      if (this.#head(topic, written)) encoder.encodeInto(payload, this.#scratch);
+      const from = this.#bytes.length - SCRATCH;
+      this.#bytes.copyWithin(this.#at, from, from + written);
+      this.#at += written;
+    }
+  }
+
+  /** Writes all of a packet but its payload, of that many bytes; says whether the memory has grown. */
+  #head(topic: string, size: number): boolean {
     const head = encodedTopic(topic);
-    const length = head.length + this.#properties + payload.length;
-    if (this.#at + length + 5 > this.#bytes.length) this.#grow(length + 5);
+    const length = head.length + this.#properties + size;
+    const grows = this.#at + length + 5 > this.#bytes.length - SCRATCH;
+    if (grows) this.#grow(length + 5);
     const bytes = this.#bytes;
     bytes[this.#at] = TYPE.publish << 4;
     let at = writeLength(bytes, this.#at + 1, length);
     bytes.set(head, at);
     at += head.length;
     if (this.#properties) bytes[at++] = 0;
-    bytes.set(payload, at);
-    this.#at = at + payload.length;
+    this.#at = at;
+    return grows;
   }
 
   #grow(more: number): void {
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + more));
-    grown.set(this.#bytes.subarray(0, this.#at));
-    this.#bytes = grown;
+    this.#allocate(Math.max(this.#bytes.length * 2, this.#at + more), this.#bytes.subarray(0, this.#at));
+  }
+
+  #allocate(size: number, written: Uint8Array): void {
+    this.#bytes = new Uint8Array(size + SCRATCH);
+    this.#bytes.set(written);
+    this.#scratch = this.#bytes.subarray(size);
   }
 
   restart(): this {
@@ -119,7 +144,7 @@ class Batch implements PublishBatch {
   take(): Uint8Array {
     const taken = this.#bytes.slice(0, this.#at);
     // A turn that was out of the ordinary must not hold its memory for ever.
-    if (this.#bytes.length > 16 * FIRST_BATCH) this.#bytes = new Uint8Array(FIRST_BATCH);
+    if (this.#bytes.length > 16 * FIRST_BATCH) this.#allocate(FIRST_BATCH, taken.subarray(0, 0));
     return taken;
   }
 }

@@ -71,8 +71,8 @@ export interface PublishPacket {
   readonly cmd: "publish";
   /** Topic. */
   readonly topic: string;
-  /** A view of the bytes received: copy what is to stay. */
-  readonly payload: Uint8Array;
+  /** A view of the bytes received (copy what is to stay), or their text where all are ASCII. */
+  readonly payload: Uint8Array | string;
   /** Quality of service. */
   readonly qos: 0 | 1 | 2;
   /** Sent again by the client. */

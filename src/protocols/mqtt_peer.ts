@@ -72,7 +72,7 @@ export class MqttPeer {
   fail(reasonCode: number, reason: string): void {
     if (this.ended) return;
     const { channel } = this;
-    channel.log("debug", "mqtt_client_error", { remoteAddress: channel.remoteAddress, reasonCode, reason });
+    channel.log("debug", "mqtt_client_error", { address: channel.remoteAddress, reasonCode, reason });
     channel.metrics.count("toychat_mqtt_client_errors_total");
     if (!this.connected && this.version === 5) {
       this.sendPacket({

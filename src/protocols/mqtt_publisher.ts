@@ -90,7 +90,7 @@ export class MqttPublisher {
   }
 
   /** The body of a message, in a box as it may be a string, or why it cannot be sent. */
-  #read(message: { topic: string; payload: Uint8Array }): { body: Body } | PublishRefusal {
+  #read(message: { topic: string; payload: Uint8Array | string }): { body: Body } | PublishRefusal {
     const { limits } = this.#peer.channel;
     if (message.topic !== this.#goodTopic) {
       if (!isRoomName(message.topic, limits.maxRoomBytes)) return "invalid_room";
@@ -117,7 +117,7 @@ export class MqttPublisher {
 
   #countRefusal(refusal: PublishRefusal): void {
     const { metrics } = this.#peer.channel;
-    metrics.count("toychat_mqtt_publishes_refused_total");
+    metrics.count("toychat_mqtt_publishes_refused_total", 1, { reason: refusal });
     if (refusal === "invalid_room") metrics.count("toychat_mqtt_invalid_topics_total");
   }
 }

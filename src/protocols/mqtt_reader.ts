@@ -11,6 +11,18 @@ const NOTHING = new Uint8Array(0);
 const PINGREQ: Packet = { cmd: "pingreq" };
 const FIRST_CAPACITY = 64;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** One character for each byte. */
+const latin1 = new TextDecoder("latin1");
+
+/**
+ * The bytes from `from` to `to` as text where all are ASCII. A view of a part is dear, on Bun above all: where the part
+ * is most of the array, all of it is decoded.
+ */
+function asciiText(bytes: Uint8Array, from: number, to: number): string | undefined {
+  for (let i = from; i < to; i++) if (bytes[i]! >= 0x80) return undefined;
+  if ((to - from) * 2 < bytes.length) return undefined;
+  return latin1.decode(bytes).slice(from, to);
+}
 
 /**
  * Cuts a byte stream into packets. What is sent by the thousand (PUBLISH, PUBACK, PINGREQ) is read here, as mqtt-packet
@@ -204,7 +216,7 @@ export class PacketReader {
     return {
       cmd: "publish",
       topic: this.#readTopic(bytes, topicAt, topicEnd),
-      payload: bytes.subarray(at, end),
+      payload: asciiText(bytes, at, end) ?? bytes.subarray(at, end),
       qos: qos as 0 | 1 | 2,
       dup: (first & 8) !== 0,
       retain: (first & 1) !== 0,

@@ -109,6 +109,7 @@ export class WebSocketSession implements ClientHandler {
     if (!this.#open) return this.#keepEarly(chunk);
     this.#keepalive?.heard();
     if (typeof chunk !== "string") {
+      this.#channel.metrics.count("toychat_websocket_bad_messages_total");
       return this.#send(
         complain("bad_message", "the message is binary: send JSON text, with bytes as base64"),
       );
@@ -146,7 +147,12 @@ export class WebSocketSession implements ClientHandler {
 
   #publish({ room, body, id }: MessageRequest): void {
     if (id === undefined) return this.#channel.publish(room, body);
-    this.#channel.publish(room, body, (refusal) => this.#answer(refusal, id, { type: "ack", id }));
+    this.#channel.publish(room, body, (refusal) => {
+      if (refusal) {
+        this.#channel.metrics.count("toychat_websocket_publishes_refused_total", 1, { reason: refusal });
+      }
+      this.#answer(refusal, id, { type: "ack", id });
+    });
   }
 
   #answer(refusal: Refusal | undefined, id: number | undefined, good: object): void {

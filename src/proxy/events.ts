@@ -60,7 +60,7 @@ export class ProxyListeners {
   }
 
   #failed(event: string, error: unknown): void {
-    this.#metrics.count("toychat_listener_errors_total");
+    this.#metrics.count("toychat_listener_errors_total", 1, { event });
     this.#log("error", "listener_failed", { event, error: errorMessage(error) });
     if (event !== "error") this.emit("error", error);
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Route } from "../link/route.ts";
 import type { Chunk, Delivery, Encoding } from "../protocols/protocol.ts";
 import { ProxyRoom, type RoomMember } from "./proxy_room.ts";
 import type { Session } from "./session.ts";
@@ -60,7 +61,7 @@ function say(body: string, acknowledged = false): Delivery {
 
 describe("what a room gets in one turn", () => {
   test("is encoded once, and the same bytes go to every member", () => {
-    const room = new ProxyRoom("r");
+    const room = new ProxyRoom("r", {} as Route);
     const encoding = messages();
     const [a, b, c] = join(room, encoding, "abc");
     room.deliver(say("1"), undefined, undefined);
@@ -73,7 +74,7 @@ describe("what a room gets in one turn", () => {
   });
 
   test("is one chunk on a byte stream", () => {
-    const room = new ProxyRoom("r");
+    const room = new ProxyRoom("r", {} as Route);
     const stream: Encoding = { stream: true, encode: ({ body }) => `${body};` };
     const mixed: Encoding = {
       stream: true,
@@ -86,7 +87,7 @@ describe("what a room gets in one turn", () => {
   });
 
   test("is encoded once for each encoding", () => {
-    const room = new ProxyRoom("r");
+    const room = new ProxyRoom("r", {} as Route);
     const [one, two] = [messages(), messages()];
     join(room, one, "ab");
     join(room, two, "cd");
@@ -96,7 +97,7 @@ describe("what a room gets in one turn", () => {
   });
 
   test("leaves nothing for the next turn", () => {
-    const room = new ProxyRoom("r");
+    const room = new ProxyRoom("r", {} as Route);
     const [a, b] = join(room, messages(), "ab");
     room.deliver(say("1"), undefined, ["a"]);
     room.flush();
@@ -109,7 +110,7 @@ describe("what a room gets in one turn", () => {
 
 describe("members who get something else", () => {
   test("get it in the order of the room, the others the same bytes", () => {
-    const room = new ProxyRoom("r");
+    const room = new ProxyRoom("r", {} as Route);
     const [a, b, c, d] = join(room, messages(), "abcd");
     room.deliver(say("1"), undefined, undefined);
     room.deliver(say("2"), undefined, ["a"]);
@@ -127,7 +128,7 @@ describe("members who get something else", () => {
   });
 
   test("who acknowledge get acknowledged messages so, and the others' bytes for the rest", () => {
-    const room = new ProxyRoom("r");
+    const room = new ProxyRoom("r", {} as Route);
     const encoding = messages();
     const [a] = join(room, encoding, "a", true);
     const [b] = join(room, encoding, "b");
@@ -143,7 +144,7 @@ describe("members who get something else", () => {
   });
 
   test("who wait to be let in, or have left, get nothing", () => {
-    const room = new ProxyRoom("r");
+    const room = new ProxyRoom("r", {} as Route);
     const [a, b, c] = join(room, messages(), "abc");
     room.members.get("a")!.pending = { since: 0, done: [], asked: true };
     room.deliver(say("1"), undefined, undefined);

@@ -5,6 +5,7 @@
  */
 import { RecentNumbers } from "../lib/recent.ts";
 import type { Chunk, Delivery, Encoding, JoinOptions, Refusal } from "../protocols/protocol.ts";
+import type { Route } from "../link/route.ts";
 import type { Session } from "./session.ts";
 
 /** A session's place in a room. */
@@ -62,6 +63,8 @@ class Encoded {
  */
 export class ProxyRoom {
   readonly name: string;
+  /** The way to its owner; it stays while the room has members. */
+  readonly route: Route;
   readonly members: Map<string, RoomMember> = new Map();
   /** Highest number delivered of each origin that may repeat itself. */
   readonly delivered: RecentNumbers;
@@ -73,8 +76,9 @@ export class ProxyRoom {
   readonly #acknowledged: Set<RoomMember> = new Set();
 
   /** Made with the first member. `delivered` is what is remembered of an earlier time with members. */
-  constructor(name: string, delivered: RecentNumbers = new RecentNumbers()) {
+  constructor(name: string, route: Route, delivered: RecentNumbers = new RecentNumbers()) {
     this.name = name;
+    this.route = route;
     this.delivered = delivered;
   }
 

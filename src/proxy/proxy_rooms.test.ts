@@ -241,4 +241,16 @@ describe("users are told that a room has moved", () => {
     setup.opened("c1", "open", "e2");
     expect(session.heard).toEqual(["moved true"]);
   });
+
+  test("and the operator, how long it had no owner", () => {
+    const setup = new Setup();
+    setup.join("s1");
+    setup.opened("c1", "first-join", "e1");
+    setup.move(false);
+    setup.clock.advance(400);
+    setup.opened("c2", "failover", "e2");
+    const time = setup.metrics.histogram("toychat_room_move_seconds", { lost: "true" });
+    expect([time.count, time.sum]).toEqual([1, 0.4]);
+    expect(setup.metrics.get("toychat_rooms_moved_total", { lost: "true" })).toBe(1);
+  });
 });

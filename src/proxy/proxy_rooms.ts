@@ -103,7 +103,7 @@ export class ProxyRooms {
   }
 
   #make(name: string): ProxyRoom {
-    const room = new ProxyRoom(name, this.#remembered.get(name));
+    const room = new ProxyRoom(name, this.#host.router.route(name), this.#remembered.get(name));
     this.#remembered.delete(name);
     this.#rooms.set(name, room);
     return room;
@@ -186,7 +186,7 @@ export class ProxyRooms {
   /** The room, where the link is the one source that its deliveries may come from. */
   #from(link: Link, name: string): ProxyRoom | undefined {
     const room = this.#rooms.get(name);
-    if (room && this.#host.router.find(name)?.source === link) return room;
+    if (room?.route.source === link) return room;
     if (room) this.#host.metrics.count("toychat_stale_frames_total");
     return undefined;
   }
@@ -217,8 +217,10 @@ export class ProxyRooms {
     const route = this.#host.router.find(frame.room);
     if (!route || route.source !== link) return;
     // An owner that released the room and took it back meanwhile says so by its epoch alone.
-    const moved = route.epoch !== undefined && (route.away || route.epoch !== frame.epoch);
+    const moved = frame.reason === "merged" ||
+      (route.epoch !== undefined && (route.away || route.epoch !== frame.epoch));
     const lost = !(frame.reason === "hand-off" && route.clean && route.epoch === frame.epoch);
+    const awayMs = route.away ? this.#host.clock.now() - route.awaySince : 0;
     route.epoch = frame.epoch;
     route.away = false;
     const room = this.#rooms.get(frame.room);
@@ -229,7 +231,14 @@ export class ProxyRooms {
         if (moved) member.session.moved(frame.room, lost);
       } else if (!member.pending.asked) this.#admit(room as ProxyRoom, member);
     }
-    if (moved && room) this.#host.log("info", "room_moved", { room: frame.room, owner: link.peer.id, lost });
+    if (moved && room) this.#noteMoved(frame.room, link.peer.id, lost, awayMs);
+  }
+
+  #noteMoved(room: string, owner: string, lost: boolean, ms: number): void {
+    const { metrics, log } = this.#host;
+    metrics.count("toychat_rooms_moved_total", 1, { lost: String(lost) });
+    metrics.histogram("toychat_room_move_seconds", { lost: String(lost) }).observe(ms / 1000);
+    log("info", "room_moved", { room, owner, lost, ms: Math.round(ms) });
   }
 
   #joined(link: Link, name: string, session: string): void {

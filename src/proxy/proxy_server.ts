@@ -8,7 +8,9 @@ import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts"
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
+import { limitLog } from "../lib/log_limit.ts";
 import { type Counter, Metrics } from "../lib/metrics.ts";
+import { DRAINING, type Readiness, waiting } from "../lib/readiness.ts";
 import type {
   CloseReason,
   Connection,
@@ -23,6 +25,7 @@ import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
 import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
 import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
+import { countRefusals, gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
 import { PROXY_LIMITS, type ProxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
@@ -54,7 +57,7 @@ export class ProxyServer {
   /** The proxy's id in the cluster. */
   readonly id: string;
   /** What it counts. */
-  readonly metrics: Metrics = new Metrics();
+  readonly metrics: Metrics = new Metrics("proxy");
   readonly #messagesIn: Counter = this.metrics.counter("toychat_messages_in_total");
   readonly #options: ProxyServerOptions;
   readonly #membership: Membership;
@@ -71,10 +74,12 @@ export class ProxyServer {
   /** Names this process in session ids, whatever becomes of its lease. */
   readonly #boot: string;
   readonly #sockets: ProxySockets = new ProxySockets();
+  readonly #repeats: Repeats;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
   #count = 0;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
+  #draining = false;
 
   /** Makes a proxy; `start` lets it join the cluster and listen. */
   constructor(options: ProxyServerOptions) {
@@ -82,7 +87,7 @@ export class ProxyServer {
     this.#membership = options.membership;
     this.#transport = options.transport;
     this.#clock = options.clock ?? systemClock;
-    this.#log = options.log ?? noLog;
+    this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
     this.#limits = { ...PROXY_LIMITS, ...options.limits };
     this.#listeners = new ProxyListeners(this.metrics, this.#log);
     this.#sessions = new Sessions(this.#clock, this.metrics, this.#limits, () => this.#rooms.flush());
@@ -119,9 +124,8 @@ export class ProxyServer {
       left: (session, room, reason) => this.#listeners.emit("leave", this.#user(session), room, reason),
     });
     this.#host = this.#sessionHost();
-    this.metrics.gauge("toychat_sessions", () => this.#sessions.size);
-    this.metrics.gauge("toychat_rooms", () => this.#rooms.size);
-    this.metrics.gauge("toychat_messages_pending", () => this.#router.pending);
+    this.#repeats = new Repeats(this.metrics, this.#log);
+    gaugeProxy(this, this.#sessions, this.#rooms, this.#router, this.#peers);
   }
 
   #identity(): LinkIdentity {
@@ -151,6 +155,22 @@ export class ProxyServer {
   /** Whether the proxy runs and has a link to at least one ChatServer. */
   get ready(): boolean {
     return this.#state === "running" && !this.#peers.links().next().done;
+  }
+
+  /** Whether users should be sent here: the proxy runs, is linked to a ChatServer, and has not been told to drain. */
+  get readiness(): Readiness {
+    if (this.#draining || this.#state === "stopping" || this.#state === "stopped") return DRAINING;
+    return this.#state === "new"
+      ? waiting("it has not started")
+      : linkReadiness(this.ready, this.#membership.view);
+  }
+
+  /**
+   * Says by `readiness` that no more users should be sent here; goes on as before, and takes in those who come all the same.
+   * Call it some seconds before `stop`, so that load balancers notice.
+   */
+  drain(): void {
+    this.#draining = true;
   }
 
   /** The source of the list of members, for health pages and the like. */
@@ -227,6 +247,7 @@ export class ProxyServer {
   /** A new incarnation: owners have ended its memberships, so every link starts anew. */
   #rejoined(): void {
     this.#log("warn", "rejoined", { id: this.id });
+    this.metrics.count("toychat_leases_lost_total");
     this.#peers.close();
     this.#viewChanged();
   }
@@ -234,9 +255,11 @@ export class ProxyServer {
   #viewChanged(): void {
     if (this.#state === "stopped") return;
     const { view } = this.#membership;
-    this.#log("debug", "view", { digest: view.digest, members: view.members.length });
+    this.#log("info", "view", { digest: view.digest, members: view.members.length });
+    this.metrics.count("toychat_view_changes_total");
     this.#peers.update(view);
     this.#router.viewChanged(this.#peers.links());
+    this.#repeats.report();
   }
 
   /**
@@ -247,7 +270,7 @@ export class ProxyServer {
   accept(connection: Connection, protocol: ClientProtocol, request?: Request): ConnectionHandler {
     const session = new Session(this.#host, connection, protocol, request);
     this.#sessions.add(session);
-    this.metrics.count("toychat_connections_total");
+    this.metrics.count("toychat_connections_total", 1, { protocol: protocol.name });
     if (this.#state !== "running") session.end("shutting_down");
     return session.events;
   }
@@ -277,11 +300,12 @@ export class ProxyServer {
     options: JoinOptions,
     done: (refusal: Refusal | undefined) => void,
   ): void {
-    if (!isRoom(room)) return done("invalid_room");
+    const refused = countRefusals(this.metrics, this.#log, session, room, done);
+    if (!isRoom(room)) return refused("invalid_room");
     if (!session.rooms.has(room) && session.rooms.size >= this.#limits.maxRooms) {
-      return done("too_many_rooms");
+      return refused("too_many_rooms");
     }
-    this.#rooms.join(session, room, options, done);
+    this.#rooms.join(session, room, options, refused);
   }
 
   #publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
@@ -321,10 +345,10 @@ export class ProxyServer {
   }
 
   #reset(link: Link, reason: string): void {
-    this.#log("info", "link_reset", { peer: link.peer.id, reason });
-    this.metrics.count("toychat_link_resets_total");
     this.#sessions.linkReset(link);
     this.#router.linkReset(link);
+    this.#log("info", "link_reset", { peer: link.peer.id, reason });
+    this.#repeats.report();
   }
 
   #sweep(): void {
@@ -337,12 +361,16 @@ export class ProxyServer {
     return { userId: session.user, sessionId: session.id, protocol: session.protocol.name };
   }
 
-  /** Stops taking users in, says farewell to those here, leaves the cluster, and closes all links. */
+  /**
+   * Stops taking users in, says farewell to those here, leaves the cluster, and closes all links. Servers that were
+   * attached answer until the last user has gone: whoever asks for `readiness` is told to send nobody.
+   */
   async stop(): Promise<void> {
     if (this.#state === "stopping" || this.#state === "stopped") return;
     this.#state = "stopping";
-    await this.#sockets.close();
+    await this.#sockets.closeOwn();
     await this.#sessions.farewell(() => this.#router.pending === 0);
+    await this.#sockets.closeAttached();
     this.#state = "stopped";
     for (const cancel of this.#cancel) cancel();
     this.#router.stop();

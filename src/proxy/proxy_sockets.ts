@@ -16,7 +16,8 @@ interface Entry {
 export class ProxySockets {
   readonly #own: Entry[] = [];
   readonly #attached: Entry[] = [];
-  #closed = false;
+  #ownClosed = false;
+  #attachedClosed = false;
 
   /** The own ones in the order of their options, then the attached ones. */
   get list(): readonly ProxyListening[] {
@@ -40,22 +41,25 @@ export class ProxySockets {
   ): Promise<void> {
     const { protocol, ...where } = options;
     const socket = await transport.listen(where, (connection) => accept(connection, protocol));
-    this.#keep(this.#own, { protocol: protocol.name, socket });
+    this.#own.push({ protocol: protocol.name, socket });
+    if (this.#ownClosed) void socket.close();
   }
 
   /** Takes charge of a socket; one that comes too late is closed at once. */
   attach(protocol: string, socket: ListenSocket): void {
-    this.#keep(this.#attached, { protocol, socket });
+    this.#attached.push({ protocol, socket });
+    if (this.#attachedClosed) void socket.close();
   }
 
-  #keep(entries: Entry[], entry: Entry): void {
-    entries.push(entry);
-    if (this.#closed) void entry.socket.close();
+  /** Stops listening on the own ones; resolves when their ports are free. */
+  async closeOwn(): Promise<void> {
+    this.#ownClosed = true;
+    await Promise.all(this.#own.map(({ socket }) => socket.close()));
   }
 
-  /** Stops listening; resolves when all ports are free. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([...this.#own, ...this.#attached].map(({ socket }) => socket.close()));
+  /** The same for the attached ones. */
+  async closeAttached(): Promise<void> {
+    this.#attachedClosed = true;
+    await Promise.all(this.#attached.map(({ socket }) => socket.close()));
   }
 }

@@ -276,6 +276,15 @@ export class Session implements ClientChannel {
   /** Ends the session for a reason of the server's. */
   end(reason: EndReason): void {
     if (this.#closing || this.state === "ended") return;
+    this.metrics.count("toychat_sessions_ended_total", 1, { reason });
+    if (reason !== "shutting_down") {
+      this.log("info", "session_ended", {
+        user: this.#user,
+        session: this.id,
+        address: this.remoteAddress,
+        reason,
+      });
+    }
     this.#handler.end(reason);
     this.close();
   }

@@ -48,6 +48,7 @@ export const LAYERS: readonly Layer[] = [
 const PACKAGES: Readonly<Record<string, (path: string) => boolean>> = {
   "mqtt-packet": (path) => path === "src/protocols/mqtt_codec.ts",
   "hono": inFolder("src/http"),
+  "prom-client": (path) => path === "src/http/prometheus.ts",
   "@noble/hashes": inFolder("src"),
   "@hono/node-server": inFolder("transports"),
   "ws": inFolder("transports"),

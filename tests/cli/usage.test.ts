@@ -60,6 +60,14 @@ describe("what else is wrong:", () => {
 
   test("a value that is none", () => ends(["proxy", "--mqtt", "abc"], 2, '--mqtt is "abc": give a port'));
   test("a log in no known form", () => ends(["dev", "--log", "xml"], 2, "write pretty or json"));
+  test("a level of the log that does not exist", () =>
+    ends(["dev", "--log-level", "loud"], 2, "write info or debug or warn or error"));
+  test("two levels of the log", () =>
+    ends(
+      ["dev", "--verbose", "--log-level", "warn"],
+      2,
+      "--verbose and --log-level warn: leave one of them out",
+    ));
   test("no way in for users", () =>
     ends(["proxy", "--mqtt", "off", "--http", "off"], 2, "leave one of them out"));
   test("a room with a wildcard", () => ends(["owner", "area/#"], 2, "wildcards"));

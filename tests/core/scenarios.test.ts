@@ -8,10 +8,22 @@ import type { ChatServer } from "../../src/chat/chat_server.ts";
 import { delay } from "../../src/lib/clock.ts";
 import { createPlacement, placementKey } from "../../src/membership/placement.ts";
 import type { ProcessClock } from "../support/virtual_clock.ts";
+import type { ModelMembership } from "../support/model_membership.ts";
+import type { SkewedRegistry } from "../support/skewed_membership.ts";
 import type { Client, Note } from "../simulator/client.ts";
+import { ModelClient } from "../simulator/client_model.ts";
 import { type Chat, Cluster, type Proxy } from "../simulator/cluster.ts";
+import type { World } from "../simulator/schedule.ts";
 
-const TIMES = { latency: 2, skew: 0, detection: 5 };
+const WORLD: World = {
+  kind: "mixed",
+  program: "relay",
+  rooms: 0,
+  latency: 2,
+  skew: 0,
+  detection: 0,
+  membership: "list",
+};
 
 type Program = (chat: ChatServer, clock: ProcessClock) => void;
 
@@ -23,7 +35,7 @@ class Stage {
   readonly #program: Program;
 
   private constructor(program: Program) {
-    this.cluster = new Cluster(1, TIMES);
+    this.cluster = new Cluster(1, WORLD);
     this.#program = program;
   }
 
@@ -63,7 +75,7 @@ class Stage {
 
   /** The name of a room that servers own one after the other, as each of them leaves. */
   roomOf(...owners: string[]): string {
-    const { view } = this.cluster.registry;
+    const { view } = this.cluster.registry as SkewedRegistry;
     const placements = owners.map((_, left) => {
       const members = view.members.filter((member) => !owners.slice(0, left).includes(member.id));
       return createPlacement({ ...view, members }, placementKey());
@@ -76,7 +88,9 @@ class Stage {
 
   /** A user in rooms, let in. */
   async user(name: string, proxy: number, ...rooms: string[]): Promise<Client> {
-    const client = this.cluster.client(name, this.proxies[proxy] as Proxy);
+    const plain = { speaks: "model", acknowledged: false } as const;
+    const client = new ModelClient(name, this.cluster, this.proxies[proxy] as Proxy, plain);
+    this.cluster.clients.push(client);
     await this.cluster.clock.run(1);
     for (const room of rooms) client.join(room);
     await this.until(() => rooms.every((room) => client.stay(room)?.from !== undefined));
@@ -359,11 +373,12 @@ describe("a lost lease", () => {
     const stage = await Stage.set();
     const room = stage.room(stage.chats[0]!);
     const ada = await stage.user("ada", 0, room);
-    stage.chats[0]!.membership.lose();
+    const membership = stage.chats[0]!.membership as ModelMembership;
+    membership.lose();
     const message = ada.publish(room, true);
     await stage.run(3000);
     expect([message.doneAt, got(ada, ada, room)]).toEqual([undefined, []]);
-    stage.chats[0]!.membership.lease!.lost = false;
+    membership.lease!.lost = false;
     await stage.until(() => message.doneAt !== undefined, 2000);
     expect([message.failure, got(ada, ada, room)]).toEqual([undefined, [1]]);
   });
@@ -493,7 +508,8 @@ describe("a server that is stopped while it starts", () => {
     await stage.cluster.finish(chat.server.stop());
     await stage.run(300);
     expect(await outcome).toBe("stopped");
-    expect(stage.cluster.registry.view.members.map((member) => member.id)).not.toContain("c2");
+    const { view } = stage.cluster.registry as SkewedRegistry;
+    expect(view.members.map((member) => member.id)).not.toContain("c2");
   });
 });
 

@@ -67,6 +67,8 @@ async function talk(ports: { mqtt: number; http: number }): Promise<void> {
     await ann.publishAsync("area/1", "good day", { qos: 1 });
     const reply = await seen.next((message) => message.body === "ann: good day");
     expect(reply.room).toBe("area/1");
+    const metrics = await (await fetch(`http://127.0.0.1:${ports.http}/metrics`)).text();
+    expect(metrics).toContain("\ntoychat_messages_in_total 2\n");
   } finally {
     ben.close();
     await ann.endAsync(true);

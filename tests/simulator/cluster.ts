@@ -1,144 +1,182 @@
 /**
- * A cluster in one process, on a network in memory and in virtual time, whose parts can be killed, cut off and expelled.
+ * A cluster in one process, on a network in memory and in virtual time, whose parts can be killed, cut off, frozen,
+ * misinformed and expelled.
  *
  * @module
  */
 import { ChatServer } from "../../src/chat/chat_server.ts";
 import type { ChatLimits } from "../../src/chat/options.ts";
-import type { Transport } from "../../src/lib/transport.ts";
+import { serveHttp } from "../../src/http/serve_http.ts";
+import { mqtt } from "../../src/protocols/mqtt.ts";
+import type { ProxyLimits } from "../../src/proxy/options.ts";
 import { ProxyServer } from "../../src/proxy/proxy_server.ts";
 import { type MemoryTransport, memoryTransport } from "../../transports/memory.ts";
-import { type SkewedMembership, SkewedRegistry } from "../support/skewed_membership.ts";
+import type { Gossip } from "../support/gossip_membership.ts";
+import type { SkewedRegistry } from "../support/skewed_membership.ts";
 import { ProcessClock, Random, VirtualClock } from "../support/virtual_clock.ts";
-import { Client } from "./client.ts";
+import type { Client } from "./client.ts";
+import { BRIDGE, BridgeList, type List, ModelList } from "./lists.ts";
+import { type Chat, type Process, ProcessSockets, type Proxy } from "./process.ts";
+import type { World } from "./schedule.ts";
 
-/** One process. */
-interface Process {
-  readonly id: string;
-  readonly clock: ProcessClock;
-  readonly membership: SkewedMembership;
-  /** Closes its listening sockets, as the death of a process does. */
-  readonly unlisten: () => void;
-  /** Whether it is to serve until the end. */
-  running: boolean;
-}
+export type { Chat, Process, Proxy } from "./process.ts";
 
-/** A ChatServer in its process. */
-export interface Chat extends Process {
-  readonly server: ChatServer;
-}
+/** Turns of the event loop after which a run counts as one that never ends. */
+const TURNS = 400_000;
+const LATE = 5;
 
-/** A proxy in its process. */
-export interface Proxy extends Process {
-  readonly server: ProxyServer;
-}
-
-/** Milliseconds after which a process that stands still is struck off the list. */
-const STRIKE_MS = 3000;
-
-/** Milliseconds that things take. */
-export interface Times {
-  /** A parcel takes 0 up to this on the network. */
-  readonly latency: number;
-  /** A view takes 0 up to this to a process. */
-  readonly skew: number;
-  /** The death of a process takes 0 up to this to be noticed. */
-  readonly detection: number;
-}
+/** Port on which proxies take MQTT. */
+export const MQTT_PORT = 1883;
+/** Port on which proxies take WebSockets. */
+export const HTTP_PORT = 8080;
 
 /** Everything. */
 export class Cluster {
   readonly clock: VirtualClock;
-  readonly random: Random;
-  readonly registry: SkewedRegistry;
+  readonly list: List;
   readonly chats: Chat[] = [];
   readonly proxies: Proxy[] = [];
   readonly clients: Client[] = [];
   /** What was done and what happened, with times, for reports. */
   readonly log: string[] = [];
+  /** When processes, or all of them (`*`), were out of touch with a real bridge. */
+  readonly outages: { readonly id: string; readonly from: number; readonly to: number }[] = [];
+  /** What was seen on the way that must not be. */
+  readonly faults: string[] = [];
   /** Limits of all ChatServers to come. */
   chatLimits: Partial<ChatLimits> = {};
-  readonly #times: Times;
-  readonly #network: MemoryTransport;
-  /** Pairs of hosts between which nothing arrives. */
-  readonly #cut = new Set<string>();
+  readonly network: MemoryTransport;
+  readonly #seed: number;
+  readonly #world: World;
+  readonly #proxyLimits: Partial<ProxyLimits>;
+  /** How long things take between two hosts, drawn for each pair by itself. */
+  readonly #delays: Map<string, Random> = new Map();
+  /** Directions, `from>to`, in which nothing arrives, and how often each is cut. */
+  readonly #cuts: Map<string, number> = new Map();
   /** Hosts that neither send nor read. */
-  readonly #frozen = new Set<string>();
+  readonly #frozen: Set<string> = new Set();
+  #lives = 0;
 
-  constructor(seed: number, times: Times) {
-    this.clock = new VirtualClock(seed);
-    this.random = new Random(seed ^ 0x5bd1e995);
-    this.#times = times;
-    this.registry = new SkewedRegistry(this.clock);
-    this.registry.delay = () => this.random.below(times.skew + 1);
-    this.#network = memoryTransport({
+  constructor(seed: number, world: World) {
+    this.#seed = seed;
+    this.#world = world;
+    this.clock = new VirtualClock(seed, TURNS);
+    const { queue } = world;
+    this.#proxyLimits = queue ? { maxQueuedBytes: queue.maxQueuedBytes } : {};
+    if (world.idleMs !== undefined) this.chatLimits = { idleMs: world.idleMs };
+    this.network = memoryTransport({
       clock: this.clock,
-      delay: ({ from, to }) => this.#passes(from, to) ? this.#latency() : Infinity,
+      split: world.split ?? false,
+      ...(queue ? { capacity: queue.capacity } : {}),
+      delay: ({ from, to }) => this.#passes(from, to) ? this.#latency(`${from}>${to}`) : Infinity,
     });
+    const random = (purpose: string): Random => this.#random(purpose);
+    this.list = world.membership === "bridge"
+      ? new BridgeList({
+        clock: this.clock,
+        network: this.network,
+        random,
+        cut: (...cut) => this.cut(...cut),
+      })
+      : new ModelList(this.clock, world, random);
+  }
+
+  /** The model of the list. */
+  get registry(): SkewedRegistry | Gossip {
+    return (this.list as ModelList).registry;
+  }
+
+  /** Whether little may be queued to a client. */
+  get narrow(): boolean {
+    return this.#world.queue !== undefined;
+  }
+
+  /** Numbers for one purpose: what is drawn for others does not change them. */
+  #random(purpose: string): Random {
+    let random = this.#delays.get(purpose);
+    if (!random) this.#delays.set(purpose, random = new Random(this.#seed ^ hash(purpose)));
+    return random;
   }
 
   #passes(from: string, to: string): boolean {
-    return !this.#cut.has(pair(from, to)) && !this.#frozen.has(from) && !this.#frozen.has(to);
+    return !this.#cuts.has(`${from}>${to}`) && !this.#frozen.has(from) && !this.#frozen.has(to);
   }
 
-  #latency(): number {
-    const { latency } = this.#times;
-    return this.random.chance(0.02) ? latency * 5 : this.random.below(latency + 1);
+  #latency(way: string): number {
+    const { latency } = this.#world;
+    if (latency === 0) return 0;
+    const random = this.#random(way);
+    return random.chance(0.02) ? latency * LATE : random.below(latency + 1);
   }
 
   /** Notes something for the report. */
   note(text: string): void {
-    this.log.push(`${String(this.clock.now()).padStart(6)} ${text}`);
+    this.log.push(`${this.clock.now().toFixed(0).padStart(6)} ${text}`);
   }
 
-  #process(id: string): Process & { transport: Transport } {
-    const clock = new ProcessClock(this.clock);
-    const host = this.#network.at(id);
-    const sockets: { close(): Promise<void> }[] = [];
-    const transport: Transport = {
-      name: host.name,
-      connect: (...args) => host.connect(...args),
-      serve: (...args) => host.serve(...args),
-      createContext: () => host.createContext(),
-      listen: async (...args) => {
-        const socket = await host.listen(...args);
-        sockets.push(socket);
-        return socket;
-      },
+  #process(id: string): Process {
+    const clock = new ProcessClock(this.clock, this.#random(`life ${++this.#lives}`));
+    const sockets = new ProcessSockets(this.network.at(id), clock);
+    return {
+      id,
+      clock,
+      sockets,
+      membership: this.list.process(id, clock, sockets),
+      running: true,
+      frozen: false,
     };
-    const unlisten = (): void => {
-      for (const socket of sockets) void socket.close();
+  }
+
+  #logger(id: string, details: readonly string[]): (level: string, event: string, fields?: object) => void {
+    return (level, event, fields) => {
+      if (level !== "debug" || details.includes(event)) {
+        this.note(`  ${id} ${event} ${JSON.stringify(fields ?? {})}`);
+      }
     };
-    return { id, clock, membership: this.registry.process(id, clock), unlisten, running: true, transport };
   }
 
   /** Makes a ChatServer, to be started; `program` adds its listeners. */
   chat(id: string, program: (chat: ChatServer, clock: ProcessClock) => void): Chat {
-    const { transport, ...process } = this.#process(id);
-    const { clock, membership } = process;
-    const log = (level: string, event: string, fields?: object): void => {
-      if (level !== "debug" || event === "room_open" || event === "room_close") {
-        this.note(`  ${id} ${event} ${JSON.stringify(fields ?? {})}`);
-      }
-    };
-    const server = new ChatServer({ id, transport, membership, clock, log, limits: this.chatLimits });
+    const process = this.#process(id);
+    const { clock, membership, sockets } = process;
+    const log = this.#logger(id, ["room_open", "room_close"]);
+    const server = new ChatServer({
+      id,
+      transport: sockets,
+      membership,
+      clock,
+      log,
+      limits: this.chatLimits,
+    });
     program(server, clock);
     const chat = { ...process, server };
     this.chats.push(chat);
     return chat;
   }
 
-  /** Makes a proxy, to be started. */
+  /** Makes a proxy, to be started by {@linkcode startProxy}. */
   proxy(id: string): Proxy {
-    const { transport, ...process } = this.#process(id);
-    const { clock, membership } = process;
-    const log = (level: string, event: string, fields?: object): void => {
-      if (level !== "debug") this.note(`  ${id} ${event} ${JSON.stringify(fields ?? {})}`);
-    };
-    const server = new ProxyServer({ id, transport, membership, clock, log, address: `${id}:1` });
+    const process = this.#process(id);
+    const { clock, membership, sockets } = process;
+    const server = new ProxyServer({
+      id,
+      transport: sockets,
+      membership,
+      clock,
+      log: this.#logger(id, []),
+      address: `${id}:1`,
+      limits: this.#proxyLimits,
+      listen: [{ port: MQTT_PORT, host: id, protocol: mqtt() }],
+    });
     const proxy = { ...process, server };
     this.proxies.push(proxy);
     return proxy;
+  }
+
+  /** Starts a proxy, with its HTTP. */
+  async startProxy({ id, server }: Proxy): Promise<void> {
+    await serveHttp(server, { port: HTTP_PORT, host: id, page: false });
+    await server.start();
   }
 
   /** Lets time pass until a promise has settled. */
@@ -149,52 +187,78 @@ export class Cluster {
     return await promise;
   }
 
-  /** Connects a user to a proxy. */
-  client(user: string, proxy: Proxy, acknowledged = false): Client {
-    const client = new Client(user, this, proxy, acknowledged);
-    this.clients.push(client);
-    return client;
+  /** The present life of a process. */
+  find(id: string): Chat | Proxy | undefined {
+    return this.chats.findLast((chat) => chat.id === id) ?? this.proxies.findLast((proxy) => proxy.id === id);
   }
 
   /** Kills a process: its connections break, nothing of it runs any more, and the list notices after a while. */
   kill(process: Process): void {
     process.running = false;
     process.clock.alive = false;
-    process.unlisten();
-    this.#network.break((from) => from === process.id);
-    this.clock.after(this.random.below(this.#times.detection + 1), () => this.registry.withdraw(process.id));
+    process.sockets.close();
+    this.network.break((from) => from === process.id);
+    this.list.killed(process);
   }
 
-  /** Breaks the connections between two processes; nothing arrives between them for so long. */
-  cut(a: string, b: string, ms: number): void {
-    this.#cut.add(pair(a, b));
-    this.#network.break((from, to) => pair(from, to) === pair(a, b));
+  /** Nothing arrives between two processes, or in one direction, for so long; with `broken` connections end at once. */
+  cut(a: string, b: string, ms: number, ways: "both" | "there" = "both", broken = true): void {
+    const directions = ways === "both" ? [`${a}>${b}`, `${b}>${a}`] : [`${a}>${b}`];
+    for (const way of directions) this.#cuts.set(way, (this.#cuts.get(way) ?? 0) + 1);
+    if (broken) {
+      this.network.break((from, to) => (from === a && to === b) || (from === b && to === a));
+    }
     this.clock.after(ms, () => {
-      this.#cut.delete(pair(a, b));
-      this.#network.retry();
+      for (const way of directions) {
+        const left = this.#cuts.get(way) as number - 1;
+        if (left > 0) this.#cuts.set(way, left);
+        else this.#cuts.delete(way);
+      }
+      this.network.retry();
     });
   }
 
   /** A process loses its lease, is struck off the list soon after, and comes back as a new incarnation. */
   expel(process: Process, strikeMs: number, backMs: number): void {
-    const { incarnation } = process.membership.lease ?? {};
-    process.membership.lose();
-    this.clock.after(strikeMs, () => this.registry.withdraw(process.id, incarnation));
-    this.clock.after(strikeMs + backMs, () => {
-      if (process.running) process.membership.rejoin();
-    });
+    this.#outage(process.id, strikeMs + backMs);
+    this.list.expel(process, strikeMs, backMs);
   }
 
   /** A process stands still for a while; where that is long it loses its lease, and comes back when it wakes. */
   freeze(process: Process, ms: number): void {
-    const struck = ms >= STRIKE_MS;
-    process.clock.freeze();
-    this.#frozen.add(process.id);
-    if (struck) this.expel(process, STRIKE_MS, ms - STRIKE_MS);
+    process.frozen = true;
+    this.#outage(process.id, ms);
+    this.list.frozen(process, ms);
+    this.#hold(process.id, process.clock, ms, () => process.frozen = false);
+  }
+
+  /** The bridge stands still for a while, or (`dies`) is gone for so long. */
+  disturbBridge(dies: boolean, ms: number): void {
+    if (!(this.list instanceof BridgeList)) return;
+    this.#outage("*", ms);
+    if (dies) this.list.restart(ms);
+    else if (this.list.clock?.alive) this.#hold(BRIDGE, this.list.clock, ms, () => {});
+  }
+
+  /** A process and the list do not hear of each other for so long. */
+  mute(id: string, ms: number): void {
+    this.#outage(id, ms);
+    this.list.mute(id, ms);
+  }
+
+  #outage(id: string, ms: number): void {
+    const from = this.clock.now();
+    this.outages.push({ id, from, to: from + ms });
+  }
+
+  #hold(host: string, clock: ProcessClock, ms: number, thawed: () => void): void {
+    clock.freeze();
+    this.#frozen.add(host);
     this.clock.after(ms, () => {
-      this.#frozen.delete(process.id);
-      process.clock.thaw();
-      this.#network.retry();
+      this.#frozen.delete(host);
+      thawed();
+      clock.thaw();
+      this.network.retry();
     });
   }
 
@@ -204,6 +268,9 @@ export class Cluster {
   }
 }
 
-function pair(a: string, b: string): string {
-  return a < b ? `${a} ${b}` : `${b} ${a}`;
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
 }

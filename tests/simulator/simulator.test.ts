@@ -1,65 +1,127 @@
 /**
- * Whole clusters in virtual time under random schedules: servers join, drain, die, are cut off and lose their leases
- * while users talk, and nothing that was promised breaks. A failure names its seed and prints what happened;
- * `TOYCHAT_SEEDS=1000-2000` runs these instead of the usual ones.
+ * Whole clusters in virtual time under random schedules: nothing that was promised breaks, a failure can be seen again,
+ * and a seed runs the same everywhere. `npm run simulate` runs other seeds.
  *
  * @module
  */
-import { expect, test } from "bun:test";
-import process from "node:process";
-import { type Kind, Model } from "./model.ts";
+import { describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { root, runtime, runtimes } from "../support/runtimes.ts";
+import { FOUND } from "./found.ts";
+import { generate } from "./generate.ts";
+import { runSeed } from "./run_seed.ts";
+import { describe as inWords, KINDS, type Schedule } from "./schedule.ts";
+import { failureKind, scheduleText, shrink } from "./shrink.ts";
+import { fingerprint, trace } from "./trace.ts";
 
-const STORIES: Record<Kind, string> = {
-  planned: "moves by plan lose nothing, not even what is not acknowledged",
-  kill: "the death of ChatServers loses nothing that was acknowledged, and says what else it may have lost",
-  lag: "views that lag by seconds break no order, duplicate nothing and lose nothing unsaid",
-  cut:
-    "links that are cut, for a moment or for long, break no order, duplicate nothing and lose nothing unsaid",
-  expel:
-    "servers that lose their lease and come back break no order, duplicate nothing and lose nothing unsaid",
-  mixed: "everything at once breaks no order, duplicates nothing and loses nothing unsaid",
-};
+const PROGRAM = join(root, "tests/simulator/simulate.ts");
+/** Seeds whose runs are compared between runtimes. */
+const COMPARED = 40;
 
-/** Seeds that found a fault once, beside the usual ones. */
-const ONCE: Record<Kind, readonly number[]> = {
-  planned: [101, 127, 152, 186, 299, 319, 372, 455],
-  kill: [180, 205, 241],
-  lag: [490],
-  cut: [107, 120],
-  expel: [159, 210, 257, 914],
-  mixed: [217, 340, 475, 589, 1206],
-};
-
-const USUAL = 80;
-
-function seeds(kind: Kind): number[] {
-  const [from, to] = (process.env.TOYCHAT_SEEDS ?? `1-${USUAL}`).split("-").map(Number) as [number, number];
-  const range = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  return process.env.TOYCHAT_SEEDS ? range : [...range, ...ONCE[kind]];
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
 }
 
-async function run(kind: Kind, seed: number): Promise<void> {
-  const model = new Model(seed, kind);
-  try {
-    await model.run();
-  } catch (error) {
-    const why = error instanceof Error ? error.stack : String(error);
-    throw new Error(`seed ${seed} of "${kind}": ${why}\n${model.cluster.log.join("\n")}`);
+function simulate(command: readonly string[], ...args: string[]): Promise<Ended> {
+  const [program, ...before] = command as [string, ...string[]];
+  const child = spawn(program, [...before, PROGRAM, ...args], { cwd: root });
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk) => out += chunk);
+  child.stderr.on("data", (chunk) => err += chunk);
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, out, err })));
+}
+
+const bun = runtime("bun").command;
+
+test("1,000 seeds break no order, duplicate nothing, and lose nothing unsaid", async () => {
+  const { code, out, err } = await simulate(bun, "--seeds", "1000", "--jobs", "2");
+  expect(code === 0 ? "passed" : err).toBe("passed");
+  expect(out).toMatch(/^1000 seeds passed, 0 failed, in \d+ s: \d+ messages, .*\n$/);
+}, 160_000);
+
+test("a seed runs the same on every runtime", async () => {
+  const runs = await Promise.all(
+    runtimes().map(({ command }) => simulate(command, "--fingerprints", "--seeds", String(COMPARED))),
+  );
+  for (const { code, err } of runs) expect([code, err]).toEqual([0, ""]);
+  const first = runs[0]?.out.trim().split("\n") ?? [];
+  expect(new Set(first.map((line) => line.split(" ")[1])).size).toBe(COMPARED);
+  for (const { out } of runs) expect(out.trim().split("\n")).toEqual(first);
+}, 60_000);
+
+describe("a schedule that failed once passes:", () => {
+  for (const [name, schedule] of Object.entries(FOUND)) {
+    test(name, async () => {
+      expect((await runSeed(schedule)).failure).toBeUndefined();
+    });
   }
-}
+});
 
-for (const kind of Object.keys(STORIES) as Kind[]) {
-  test(STORIES[kind], async () => {
-    for (const seed of seeds(kind)) await run(kind, seed);
+test("every kind of schedule has all sorts of clients, and each of its troubles", () => {
+  const seen = new Map<string, Set<string>>(KINDS.map((kind) => [kind, new Set()]));
+  for (let seed = 1; seed <= 60 * KINDS.length; seed++) {
+    const { world, events } = generate(seed);
+    for (const event of events) {
+      seen.get(world.kind)?.add(event.do);
+      if (event.do === "connect") seen.get(world.kind)?.add(event.speaks);
+    }
+  }
+  const users = ["model", "mqtt4", "mqtt5", "mqtt5-ws", "websocket", "connect", "join", "leave", "publish"];
+  const always = [...users, "end", "drop", "stall", "start", "stop"];
+  for (const kinds of seen.values()) expect([...kinds]).toEqual(expect.arrayContaining(always));
+  const troubles = ["kill", "cut", "expel", "freeze", "mute", "relapse"];
+  expect([...seen.get("mixed") ?? []]).toEqual(expect.arrayContaining(troubles));
+});
+
+test("what the command line gets wrong is said, with what to write instead", async () => {
+  const wrong = async (...args: string[]) => {
+    const { code, out, err } = await simulate(bun, ...args);
+    expect([code, out]).toEqual([2, ""]);
+    return err.trim();
+  };
+  expect(await wrong("--seeds", "many")).toBe('--seeds is "many": give a whole number from 1 to 2147483648');
+  expect(await wrong("--kind", "odd")).toMatch(/^--kind is "odd": give planned, kill, .* or mixed$/);
+  expect(await wrong("--sees", "3")).toMatch(/^Unknown option '--sees'.*: see --help$/);
+  const { code, out } = await simulate(bun, "--help");
+  expect([code, out]).toEqual([0, expect.stringContaining("--seeds N")]);
+});
+
+describe("a failure", () => {
+  /** One that cannot but fail: it ends while its only ChatServer is gone for good. */
+  const broken: Schedule = {
+    ...generate(8, "planned"),
+    processes: ["c1", "c2", "p1"],
+    events: [
+      { at: 0, do: "connect", client: "u1", proxy: "p1", speaks: "mqtt5", acknowledged: true },
+      { at: 1, do: "connect", client: "u2", proxy: "p1", speaks: "websocket" },
+      { at: 300, do: "join", client: "u1", room: "r0" },
+      { at: 310, do: "join", client: "u2", room: "r1" },
+      { at: 700, do: "publish", client: "u2", room: "r1" },
+      { at: 900, do: "expel", id: "c1", strike: 0, back: 100 },
+      { at: 901, do: "expel", id: "c2", strike: 0, back: 100 },
+      { at: 950, do: "leave", client: "u2", room: "r1" },
+    ],
+    end: 1000,
+  };
+
+  test("is shrunk to the events that it takes", async () => {
+    const { failure } = await runSeed(broken);
+    expect(failure).toMatch(/was told that r\d may have lost something/);
+    const shrunk = await shrink(broken, failure as string);
+    expect(failureKind(shrunk.failure)).toBe(failureKind(failure as string));
+    expect(shrunk.schedule.events.map(({ do: what }) => what)).toEqual(["connect", "join", "expel"]);
+    expect(scheduleText(shrunk.schedule)).toMatch(/^\{\n {2}seed: 8,\n[^]*do: "expel",[^]*\n\}$/);
   }, 60_000);
-}
 
-test("a seed runs the same every time", async () => {
-  const logs: string[] = [];
-  for (let i = 0; i < 2; i++) {
-    const model = new Model(7, "mixed");
-    await model.run();
-    logs.push(model.cluster.log.join("\n"));
-  }
-  expect(logs[0]).toBe(logs[1] as string);
+  test("has a trace in which its events and what came of them can be read", async () => {
+    const { model } = await runSeed(broken);
+    const text = trace(model);
+    expect(text).toContain(inWords({ do: "expel", id: "c1", strike: 0, back: 100 }));
+    expect(text).toMatch(/u1 was told that r0 moved, lost/);
+    expect(text).toMatch(/u2 is in r1/);
+    expect(fingerprint(model)).toBe(fingerprint((await runSeed(broken)).model));
+  });
 });

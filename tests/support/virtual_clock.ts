@@ -58,10 +58,16 @@ export class VirtualClock implements Clock {
   #now = 0;
   #order = 0;
   #driven = false;
+  #turns: number;
 
-  /** Two clocks of one seed run the same. */
-  constructor(seed = 1) {
+  /**
+   * Two clocks of one seed run the same.
+   *
+   * @param turns After so many turns of the event loop it throws: what it drives would never end.
+   */
+  constructor(seed = 1, turns = Infinity) {
     this.#random = new Random(seed);
+    this.#turns = turns;
   }
 
   now(): number {
@@ -107,6 +113,7 @@ export class VirtualClock implements Clock {
   /** Lets everything run that needs no time to pass. */
   async settle(): Promise<void> {
     do {
+      if (this.#turns-- <= 0) throw new Error(`there is no end to what happens at ${this.#now} ms`);
       const deferred = this.#deferred;
       this.#deferred = [];
       for (const fn of deferred) fn();
@@ -179,14 +186,16 @@ export class VirtualClock implements Clock {
 /** The clock of one process in virtual time, which can freeze and die. */
 export class ProcessClock implements Clock {
   readonly #clock: VirtualClock;
+  readonly #random: Random | undefined;
   /** Whether the process lives: after its death nothing of it is called any more. */
   alive = true;
   /** What a frozen process will call when it wakes. */
   #frozen: (() => void)[] | undefined;
 
-  /** Runs on `clock`. */
-  constructor(clock: VirtualClock) {
+  /** Runs on `clock`. With `random` it draws from that: what other processes draw makes no difference to it then. */
+  constructor(clock: VirtualClock, random?: Random) {
     this.#clock = clock;
+    this.#random = random;
   }
 
   now(): number {
@@ -210,11 +219,20 @@ export class ProcessClock implements Clock {
   }
 
   random(): number {
-    return this.#clock.random();
+    return this.#random?.next() ?? this.#clock.random();
   }
 
   randomBytes(length: number): Uint8Array {
-    return this.#clock.randomBytes(length);
+    const random = this.#random;
+    if (!random) return this.#clock.randomBytes(length);
+    return Uint8Array.from({ length }, () => random.below(256));
+  }
+
+  /** Runs something that comes from outside, as an event of a socket: later where it is frozen, never once it is dead. */
+  outside(fn: () => void): void {
+    if (!this.alive) return;
+    if (this.#frozen) this.#frozen.push(this.#living(fn));
+    else fn();
   }
 
   /** Calls nothing until `thaw`. */
