@@ -58,8 +58,8 @@ export const suites = [
     seconds: 300,
     testSeconds: 60,
   }),
-  tests("fuzz", "hostile input in virtual time, by random inputs", { seconds: 180, testSeconds: 120 }),
-  tests("hostile", "hostile input over TCP against every runtime", { seconds: 240, testSeconds: 60 }),
+  tests("fuzz", "hostile input in virtual time, by random inputs", { seconds: 400, testSeconds: 200 }),
+  tests("hostile", "hostile input over TCP against every runtime", { seconds: 400, testSeconds: 90 }),
   tests("placement", "who owns a room, the same on every runtime", { seconds: 120 }),
   tests("membership", "the bridge and its members as processes", { seconds: 180, testSeconds: 60 }),
   tests("operations", "health, metrics and logs, as documented and from outside", {
