@@ -8,7 +8,7 @@ import { buildInfo } from "../lib/build_info.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
-import { requireSecret } from "../lib/hosts.ts";
+import { advertised, requireSecret } from "../lib/hosts.ts";
 import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
@@ -30,11 +30,11 @@ import { Departures } from "./departures.ts";
 import { drain } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
-import { chatReadiness, gaugeChat, gaugeLinks } from "./observed.ts";
+import { chatReadiness, gaugeChat } from "./observed.ts";
 import { CHAT_LIMITS, CHAT_UNBOUNDED, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 import { Rooms } from "./rooms.ts";
-import { Sending } from "./sending.ts";
+import { Sending, sessionsOf } from "./sending.ts";
 
 const SWEEP_MS = 1000;
 /** Longest reason that a client is told. */
@@ -124,8 +124,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#sending = new Sending(this.metrics, this.#router);
     this.metrics.gauge("toychat_build_info", () => 1, buildInfo(transport, this.id));
     gaugeView(this.metrics, this.#membership);
-    gaugeChat(this.metrics, this.#rooms, () => this.#lease);
-    gaugeLinks(this.metrics, this.#inbound, this.#peers);
+    gaugeChat(this.metrics, this.#rooms, this.#inbound, this.#peers, () => this.#lease);
   }
 
   #makeRooms(): Rooms<Types> {
@@ -155,10 +154,8 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
 
   /** `host:port` at which it takes links; empty before `start`. */
   get address(): string {
-    if (!this.#socket) return this.#options.address ?? "";
-    const { host, port } = this.#socket;
-    const address = this.#options.address ?? `${host.includes(":") ? `[${host}]` : host}:0`;
-    return address.replace(/:0$/, `:${port}`);
+    const { address } = this.#options;
+    return this.#socket ? advertised(address, this.#socket) : address ?? "";
   }
 
   /**
@@ -300,9 +297,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    * @returns `false` where the room is not open here, as after it has moved.
    */
   send(users: Iterable<ChatUser>, room: string, body: Types["message"]): boolean {
-    const sessions = new Set<string>();
-    for (const user of users) sessions.add(user.sessionId);
-    return this.#deliver(room, body, { kind: "only", sessions });
+    return this.#deliver(room, body, { kind: "only", sessions: sessionsOf(users) });
   }
 
   /**
@@ -318,9 +313,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   ): boolean {
     const { except } = options;
     if (except === undefined) return this.#deliver(room, body, { kind: "all" });
-    const users = Symbol.iterator in except ? except : [except];
-    const sessions = new Set<string>();
-    for (const user of users) sessions.add(user.sessionId);
+    const sessions = sessionsOf(Symbol.iterator in except ? except : [except]);
     return this.#deliver(room, body, { kind: "except", sessions });
   }
 

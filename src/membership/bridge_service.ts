@@ -87,7 +87,6 @@ export class BridgeService implements SessionHost {
     this.#log = options.log;
     this.#limits = bridgeLimits(options.limits);
     this.#metrics = options.metrics ?? new Metrics();
-    this.#metrics.gauge("toychat_bridge_connections", () => this.#sessions.size);
     this.cluster = options.cluster;
     this.#key = options.placementKey;
     this.instance = randomId(options.clock, 12);

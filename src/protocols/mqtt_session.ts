@@ -109,8 +109,9 @@ export class MqttSession implements ClientHandler {
 
   #countTooLarge(code: number): void {
     if (code !== REASON.packetTooLarge) return;
-    const what = this.#peer.connected ? "messages" : "hellos";
-    this.#channel.metrics.count(`toychat_${what}_too_large_total`);
+    const { metrics } = this.#channel;
+    if (this.#peer.connected) metrics.count("toychat_messages_too_large_total");
+    else metrics.count("toychat_hellos_too_large_total");
   }
 
   #take(packet: Packet): void {

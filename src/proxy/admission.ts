@@ -100,8 +100,8 @@ export class Admission {
   }
 
   #turnAway(reason: TurnAway): TurnAway {
-    const why = reason === "server_busy" ? "sessions_refused" : "address_connections_refused";
-    this.#metrics.count(`toychat_${why}_total`);
+    if (reason === "server_busy") this.#metrics.count("toychat_sessions_refused_total");
+    else this.#metrics.count("toychat_address_connections_refused_total");
     return reason;
   }
 

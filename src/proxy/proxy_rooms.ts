@@ -89,7 +89,6 @@ export class ProxyRooms {
   ): void {
     const { limits, metrics } = this.#host;
     if (!session.rooms.has(name) && session.rooms.size >= limits.maxRooms) {
-      metrics.count("toychat_session_rooms_refused_total");
       return done("too_many_rooms");
     }
     const room = this.#rooms.get(name) ?? this.#make(name);

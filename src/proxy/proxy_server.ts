@@ -3,40 +3,31 @@
  *
  * @module
  */
-import type { Body } from "../lib/body.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
-import { type Counter, Metrics } from "../lib/metrics.ts";
+import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness, waiting } from "../lib/readiness.ts";
-import type {
-  CloseReason,
-  Connection,
-  ConnectionHandler,
-  ListenSocket,
-  TlsOptions,
-  Transport,
-} from "../lib/transport.ts";
-import { isRoom } from "../link/check.ts";
+import type { Connection, ConnectionHandler, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
 import type { LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
 import type { User } from "../protocols/credentials.ts";
-import type { ClientProtocol, JoinOptions, OpenRefusal, Refusal } from "../protocols/protocol.ts";
+import type { ClientProtocol, OpenRefusal } from "../protocols/protocol.ts";
 import { Authentication } from "./authentication.ts";
 import { Authorization } from "./authorization.ts";
-import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
+import { type ProxyEvents, ProxyListeners } from "./events.ts";
 import { Admission, type TurnAway } from "./admission.ts";
-import { countRefusals, gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
+import { gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
 import { type ProxyLimits, proxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
 import { proxyLinkHandler } from "./link_handler.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
 import { Session } from "./session.ts";
-import type { SessionHost } from "./session_host.ts";
+import { type SessionHost, sessionHost, userOf } from "./session_host.ts";
 import { Sessions } from "./sessions.ts";
 
 const SWEEP_MS = 1000;
@@ -65,7 +56,6 @@ export class ProxyServer {
   readonly id: string;
   /** What it counts. */
   readonly metrics: Metrics = new Metrics("proxy");
-  readonly #messagesIn: Counter = this.metrics.counter("toychat_messages_in_total");
   readonly #options: ProxyServerOptions;
   readonly #membership: Membership;
   readonly #transport: Transport;
@@ -87,7 +77,6 @@ export class ProxyServer {
   readonly #repeats: Repeats;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
-  #count = 0;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
   #draining = false;
 
@@ -139,15 +128,27 @@ export class ProxyServer {
       limits: this.#limits,
       router: this.#router,
       flush: () => this.#sessions.requestFlush(),
-      joined: (session, room) => this.#listeners.emit("join", this.#user(session), room),
-      left: (session, room, reason) => this.#listeners.emit("leave", this.#user(session), room, reason),
+      joined: (session, room) => this.#listeners.emit("join", userOf(session), room),
+      left: (session, room, reason) => this.#listeners.emit("leave", userOf(session), room, reason),
     });
     const { authenticationMs, authorizationMs, authorizationCacheMs: cacheMs } = this.#limits;
     const asking = { clock: this.#clock, metrics: this.metrics, log: this.#log };
     this.#authentication = new Authentication(options.authenticate, { ...asking, limitMs: authenticationMs });
     this.#authorization = options.authorize &&
       new Authorization(options.authorize, { ...asking, limitMs: authorizationMs, cacheMs });
-    this.#host = this.#sessionHost();
+    this.#host = sessionHost({
+      ...asking,
+      limits: this.#limits,
+      admission: this.#admission,
+      authentication: this.#authentication,
+      authorization: this.#authorization,
+      listeners: this.#listeners,
+      sessions: this.#sessions,
+      rooms: this.#rooms,
+      router: this.#router,
+      prefix: `${this.id}.${this.#boot}`,
+      running: () => this.#state === "running",
+    });
     this.#repeats = new Repeats(this.metrics, this.#log);
     gaugeProxy(this, this.#sessions, this.#rooms, this.#router, this.#peers);
   }
@@ -342,66 +343,11 @@ export class ProxyServer {
     return this.#admission.turnsAway(remoteAddress);
   }
 
-  #sessionHost(): SessionHost {
-    return {
-      clock: this.#clock,
-      limits: this.#limits,
-      metrics: this.metrics,
-      log: this.#log,
-      admission: this.#admission,
-      authenticate: (credentials) => this.#authentication.check(credentials),
-      authorization: this.#authorization,
-      nextSessionId: () => `${this.id}.${this.#boot}.${++this.#count}`,
-      opened: (session) => this.#listeners.emit("connect", this.#user(session)),
-      join: (session, room, options, done) => this.#join(session, room, options, done),
-      leave: (session, room) => this.#rooms.leave(session, room, "left"),
-      publish: (session, room, body, done) => this.#publish(session, room, body, done),
-      closed: (session, reason) => this.#closed(session, reason),
-      dirty: (session) => this.#sessions.dirty(session),
-    };
-  }
-
-  #join(
-    session: Session,
-    room: string,
-    options: JoinOptions,
-    done: (refusal: Refusal | undefined) => void,
-  ): void {
-    const answer = countRefusals(this.metrics, this.#log, session, room, done);
-    if (isRoom(room)) this.#rooms.join(session, room, options, answer);
-    else answer("invalid_room");
-  }
-
-  #publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
-    if (!session.sender) return done?.("gone");
-    // Protocols check names, and by stricter rules. A name that links do not take would end those of everybody.
-    if (!isRoom(room)) return done?.("invalid_room");
-    this.#messagesIn.value++;
-    this.#router.publish(session.sender, room, body, done);
-    if (this.#listeners.emitter.listeners("message").length > 0) {
-      this.#listeners.emit("message", this.#user(session), room, body);
-    }
-  }
-
-  #closed(session: Session, reason: CloseReason): void {
-    if (!this.#sessions.delete(session) || !session.sender) return;
-    const why = this.#state !== "running" ? "proxy stopped" : endOf(reason);
-    this.#rooms.ended(session, why);
-    for (const link of session.sender.seenBy) {
-      if (!link.ended) link.send({ type: "gone", session: session.id, reason: why });
-    }
-    this.#listeners.emit("disconnect", this.#user(session), why);
-  }
-
   #sweep(): void {
     const now = this.#clock.now();
     this.#admission.sweep(now);
     this.#sessions.sweep(now);
     this.#rooms.sweep(now);
-  }
-
-  #user(session: Session): ProxyUser {
-    return { userId: session.user, sessionId: session.id, protocol: session.protocol.name };
   }
 
   /**
@@ -425,9 +371,4 @@ export class ProxyServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
-}
-
-/** How a connection's end is told to applications. */
-function endOf({ kind }: CloseReason): string {
-  return kind === "peer" || kind === "local" ? "disconnected" : "connection lost";
 }

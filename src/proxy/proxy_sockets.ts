@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { advertised } from "../lib/hosts.ts";
 import type { Connection, ConnectionHandler, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
 import type { ClientProtocol } from "../protocols/protocol.ts";
 import type { ProxyListen, ProxyListening } from "./options.ts";
@@ -29,9 +30,7 @@ export class ProxySockets {
 
   /** `host:port` for the list of members: `given`, in which port 0 stands for the first port listened on, or the first. */
   address(given: string | undefined): string {
-    const { host, port } = this.list[0] ?? { host: "127.0.0.1", port: 0 };
-    const address = given ?? `${host.includes(":") ? `[${host}]` : host}:0`;
-    return address.replace(/:0$/, `:${port}`);
+    return advertised(given, this.list[0] ?? { host: "127.0.0.1", port: 0 });
   }
 
   /** Listens; throws as {@linkcode Transport.listen} does. */

@@ -99,7 +99,7 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
       client.send({ type: "join", room: "c", id: 5 });
       await until(() => client.heard.some(({ type, id }) => type === "joined" && id === 5), "a place for c");
       client.socket.close();
-      expect(await metric(ports, "toychat_session_rooms_refused_total")).toBe(198 * 2 + 1);
+      expect(await metric(ports, 'toychat_joins_refused_total{reason="too_many_rooms"}')).toBe(198 * 2 + 1);
       expect(peak(server) - before).toBeLessThan(80 * MIB);
     });
   });
