@@ -87,7 +87,7 @@ export class ProxyRooms {
     options: JoinOptions,
     done: (refusal: Refusal | undefined) => void,
   ): void {
-    const { limits, metrics } = this.#host;
+    const { limits } = this.#host;
     if (!session.rooms.has(name) && session.rooms.size >= limits.maxRooms) {
       return done("too_many_rooms");
     }
