@@ -39,6 +39,7 @@ export type { ChatUser, OpenReason, RoomCloseReason, RoomInfo } from "./src/chat
 export type { AnyTypes, ChatEvents, ClusterTypes } from "./src/chat/events.ts";
 export { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./src/chat/options.ts";
 export { ProxyServer } from "./src/proxy/proxy_server.ts";
+export type { TurnAway } from "./src/proxy/admission.ts";
 export type { ProxyEvents, ProxyUser } from "./src/proxy/events.ts";
 export {
   PROXY_LIMITS,
@@ -47,7 +48,7 @@ export {
   type ProxyListening,
   type ProxyServerOptions,
 } from "./src/proxy/options.ts";
-export type { RouterLimits } from "./src/link/router.ts";
+export type { RouterLimits } from "./src/link/router_limits.ts";
 export { mqtt, type MqttOptions } from "./src/protocols/mqtt.ts";
 export { websocket } from "./src/protocols/websocket.ts";
 export { isRoomName, roomNameProblem } from "./src/protocols/room_name.ts";
@@ -57,18 +58,31 @@ export type {
   ClientHandler,
   ClientLimits,
   ClientProtocol,
-  Credentials,
   Delivery,
   Encoding,
   EndReason,
   JoinOptions,
   OpenedSession,
+  OpenRefusal,
   Refusal,
 } from "./src/protocols/protocol.ts";
 export { type FetchApp, healthApp, type HealthOptions, type Observed } from "./src/http/health.ts";
 export { proxyApp, type ProxyAppOptions } from "./src/http/proxy_app.ts";
+export type {
+  Authenticate,
+  AuthenticatedUser,
+  AuthenticateResult,
+  AuthenticationRefusal,
+  Authorize,
+  AuthorizedAction,
+  Credentials,
+  GivenCredentials,
+  User,
+} from "./src/protocols/credentials.ts";
+export type { Origins } from "./src/http/origins.ts";
 export { serveHttp, type ServeHttpOptions } from "./src/http/serve_http.ts";
 export { Bridge, type BridgeOptions } from "./src/http/bridge.ts";
+export { BRIDGE_LIMITS, type BridgeLimits } from "./src/membership/bridge_limits.ts";
 export type { Lease, MemberInfo, Membership } from "./src/membership/membership.ts";
 export type { Member, MemberState, Role, View } from "./src/membership/view.ts";
 export type { Placement } from "./src/membership/placement.ts";
@@ -93,6 +107,7 @@ export type { Readiness } from "./src/lib/readiness.ts";
 export type {
   Address,
   AsyncContext,
+  ClientTlsOptions,
   CloseKind,
   CloseReason,
   Connection,

@@ -20,6 +20,8 @@ import { root, type Runtime, runtime, type RuntimeName } from "../tests/support/
 
 /** Rooms, and users in each. */
 const SHAPES = [[100, 10], [10, 100], [1, 1000]] as const;
+/** mosquitto has no such limit. */
+const UNLIMITED = ["--limits", "messageRate=off"];
 const SERVERS = "0";
 const GENERATOR = "1";
 
@@ -81,7 +83,7 @@ async function startToychat(name: RuntimeName): Promise<Server> {
   const cluster = ["--bridge", `ws://${bridge.ready.listen}/rpc`];
   const chat = await processes.role(on, ["chat", ...cluster]);
   const proxies = [1, 2].map(() =>
-    processes.role<{ mqtt: number }>(on, ["proxy", "--mqtt", "0", "--http", "off", ...cluster])
+    processes.role<{ mqtt: number }>(on, ["proxy", "--mqtt", "0", "--http", "off", ...UNLIMITED, ...cluster])
   );
   const [one, two] = await Promise.all(proxies);
   if (!one || !two) throw new Error("two proxies are needed");

@@ -69,8 +69,8 @@ class LineHandler implements ClientHandler {
     const guest = Array.from(channel.clock.randomBytes(3), (byte) => byte.toString(16).padStart(2, "0")).join(
       "",
     );
-    channel.open({ fallback: `guest-${guest}` }).then((session) => {
-      if (session === undefined) return this.#quit("not let in");
+    channel.open({ clientId: `guest-${guest}` }).then((session) => {
+      if ("refused" in session) return this.#quit(`not let in: ${session.refused}`);
       this.#say(`welcome ${session.user}: ${USAGE}`);
       this.#open = true;
       this.#readLines();

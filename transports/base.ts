@@ -145,6 +145,16 @@ export abstract class BaseConnection implements Connection {
     }
   }
 
+  /** The peer has answered a ping. */
+  protected ponged(): void {
+    if (this.state !== OPEN) return;
+    try {
+      this.#handler.pong?.();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   /** What `send` returns; notes that a `drain` is owed when the buffer is over the high mark. */
   protected admit(buffered: number): boolean {
     if (buffered <= this.settings.highMark) return true;

@@ -22,9 +22,9 @@ import type {
 } from "../src/lib/transport.ts";
 import { type Settings, settingsOf, type TransportOptions } from "./base.ts";
 import { bun, type BunApi } from "./bun_api.ts";
-import { connectWebSocket } from "./bun_client.ts";
+import { bunClientTls, connectWebSocket } from "./bun_client.ts";
 import { serveBun } from "./bun_http.ts";
-import { tcpCallbacks } from "./bun_tcp.ts";
+import { type BunTcpConnection, secureCallbacks, tcpCallbacks } from "./bun_tcp.ts";
 import { createContext } from "./context.ts";
 import {
   abortError,
@@ -36,6 +36,7 @@ import {
   listenError,
   webSocketUrl,
 } from "./failures.ts";
+import { serverTls } from "./tls_options.ts";
 
 export type { TransportOptions } from "./base.ts";
 
@@ -109,7 +110,7 @@ function listen(
   const listener = api.listen({
     hostname: bindHost(options),
     port: options.port,
-    ...(options.tls ? { tls: { cert: options.tls.cert, key: options.tls.key } } : {}),
+    ...(options.tls ? { tls: serverTls(options.tls) } : {}),
     allowHalfOpen: true,
     socket: tcpCallbacks(settings, (connection) => connection.start(accept)),
   });
@@ -136,16 +137,17 @@ async function connect(
     return await connectWebSocket(webSocketUrl(address), handler, options, settings, clock);
   }
   checkTcpAddress(address);
-  return await connectTcp(api, address, handler, options.signal, settings);
+  return await connectTcp(api, address, handler, options, settings);
 }
 
 function connectTcp(
   api: BunApi,
   address: TcpAddress,
   handler: (connection: Connection) => ConnectionHandler,
-  signal: AbortSignal | undefined,
+  options: ConnectOptions,
   settings: Settings,
 ): Promise<Connection> {
+  const { signal, tls } = options;
   const to = endpoint(address.host, address.port);
   if (signal?.aborted) return Promise.reject(abortError(signal, to));
   return new Promise((resolve, reject) => {
@@ -155,15 +157,17 @@ function connectTcp(
       reject(connectError(error, to));
     };
     signal?.addEventListener("abort", abort, { once: true });
-    const callbacks = tcpCallbacks(settings, (connection) => {
+    const opened = (connection: BunTcpConnection): void => {
       signal?.removeEventListener("abort", abort);
       // Bun cannot cancel a connect, so one that was given up ends as soon as it stands.
       if (signal?.aborted) return connection.terminate();
       const failure = connection.start(handler);
       if (failure) reject(failure.error);
       else resolve(connection);
-    });
+    };
+    const callbacks = tls ? secureCallbacks(settings, opened, failed) : tcpCallbacks(settings, opened);
     const socket = { ...callbacks, connectError: (_: unknown, error: Error) => failed(error) };
-    api.connect({ hostname: address.host, port: address.port, allowHalfOpen: true, socket }).catch(failed);
+    const where = { hostname: address.host, port: address.port, allowHalfOpen: true };
+    api.connect({ ...where, ...(tls ? { tls: bunClientTls(tls) } : {}), socket }).catch(failed);
   });
 }

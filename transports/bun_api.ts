@@ -35,13 +35,27 @@ export interface BunSocketHandler<Data> {
   error(socket: BunSocket<Data>, error: Error): void;
   close(socket: BunSocket<Data>, error?: unknown): void;
   connectError?(socket: unknown, error: Error): void;
+  /** The TLS handshake is over; `open` was called before it. */
+  handshake?(socket: BunSocket<Data>, success: boolean, error: Error | null): void;
   binaryType?: "buffer" | "uint8array";
 }
 
-/** TLS material. */
+/** TLS of a server. */
 export interface BunTls {
   cert: string;
   key: string;
+  ca?: string;
+  requestCert?: boolean;
+  rejectUnauthorized?: boolean;
+}
+
+/** TLS of a client. */
+export interface BunClientTls {
+  ca?: string;
+  cert?: string;
+  key?: string;
+  serverName?: string;
+  rejectUnauthorized: boolean;
 }
 
 /** A TCP listener. */
@@ -62,6 +76,7 @@ export interface BunServerWebSocket<Data> {
   send(data: Uint8Array | string): number;
   cork(work: () => void): void;
   getBufferedAmount(): number;
+  ping(): number;
   close(code?: number, reason?: string): void;
   terminate(): void;
   pause(): void;
@@ -73,6 +88,7 @@ export interface BunWebSocketHandler<Data> {
   open(socket: BunServerWebSocket<Data>): void;
   message(socket: BunServerWebSocket<Data>, message: string | Uint8Array): void;
   drain(socket: BunServerWebSocket<Data>): void;
+  pong(socket: BunServerWebSocket<Data>): void;
   close(socket: BunServerWebSocket<Data>, code: number, reason: string): void;
   maxPayloadLength: number;
   idleTimeout: number;
@@ -103,7 +119,13 @@ export interface BunApi {
     },
   ): BunListener;
   connect<Data>(
-    options: { hostname: string; port: number; allowHalfOpen: boolean; socket: BunSocketHandler<Data> },
+    options: {
+      hostname: string;
+      port: number;
+      tls?: BunClientTls;
+      allowHalfOpen: boolean;
+      socket: BunSocketHandler<Data>;
+    },
   ): Promise<BunSocket<Data>>;
   serve<Data>(
     options: {
@@ -140,7 +162,7 @@ interface BunGlobals {
   Bun?: BunApi;
   WebSocket: new (
     url: string,
-    options: { protocols?: string[]; perMessageDeflate?: boolean },
+    options: { protocols?: string[]; perMessageDeflate?: boolean; tls?: BunClientTls },
   ) => BunWebSocket;
 }
 
@@ -150,6 +172,11 @@ const globals = globalThis as unknown as BunGlobals;
 export const bun: BunApi | undefined = globals.Bun;
 
 /** Opens a WebSocket with Bun's client. */
-export function openWebSocket(url: string, protocols: readonly string[]): BunWebSocket {
-  return new globals.WebSocket(url, { protocols: [...protocols], perMessageDeflate: false });
+export function openWebSocket(
+  url: string,
+  protocols: readonly string[],
+  tls: BunClientTls | undefined,
+): BunWebSocket {
+  const options = { protocols: [...protocols], perMessageDeflate: false };
+  return new globals.WebSocket(url, tls ? { ...options, tls } : options);
 }

@@ -6,11 +6,17 @@
  */
 
 import type { Cancel, Clock } from "../src/lib/clock.ts";
-import type { Connection, ConnectionHandler, ConnectOptions } from "../src/lib/transport.ts";
+import type {
+  ClientTlsOptions,
+  Connection,
+  ConnectionHandler,
+  ConnectOptions,
+} from "../src/lib/transport.ts";
 import { BaseConnection, CLOSING, DEFAULT_MAX_PAYLOAD, OPEN, type Settings } from "./base.ts";
-import { type BunWebSocket, openWebSocket } from "./bun_api.ts";
+import { type BunClientTls, type BunWebSocket, openWebSocket } from "./bun_api.ts";
 import { abortError, connectError, refusedUpgrade } from "./failures.ts";
 import { type Chunk, sizeOf } from "./join.ts";
+import { clientTls } from "./tls_options.ts";
 import type { CloseFrame } from "./upgrades.ts";
 
 /** Milliseconds between two looks at the buffer. */
@@ -115,6 +121,12 @@ class BunClientConnection extends BaseConnection {
   }
 }
 
+/** TLS as Bun's clients take it. */
+export function bunClientTls(options: ClientTlsOptions): BunClientTls {
+  const { serverName } = options;
+  return serverName === undefined ? clientTls(options) : { ...clientTls(options), serverName };
+}
+
 /** Connects to a WebSocket server with Bun's client. */
 export function connectWebSocket(
   url: URL,
@@ -127,7 +139,7 @@ export function connectWebSocket(
   const { signal } = options;
   if (signal?.aborted) return Promise.reject(abortError(signal, to));
   return new Promise((resolve, reject) => {
-    const socket = openWebSocket(to, options.protocols ?? []);
+    const socket = openWebSocket(to, options.protocols ?? [], options.tls && bunClientTls(options.tls));
     // A plain Uint8Array or Buffer per message, not an ArrayBuffer or a Blob.
     socket.binaryType = "nodebuffer";
     const abort = () => {

@@ -10,7 +10,8 @@ import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import type { BunApi, BunServer } from "./bun_api.ts";
 import { type BunUpgrade, BunWebSocketConnection, webSocketCallbacks } from "./bun_websocket.ts";
 import { bindHost, plainAddress } from "./failures.ts";
-import { badRequest, checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { serverTls } from "./tls_options.ts";
+import { badRequest, checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 
 /** Seconds after which Bun ends an HTTP connection on which nothing moves; a long poll must answer sooner. */
 const HTTP_IDLE_SECONDS = 120;
@@ -25,7 +26,7 @@ export function serveBun(
   const server = bun.serve<BunUpgrade>({
     hostname: bindHost(options),
     port: options.port,
-    ...(options.tls ? { tls: { cert: options.tls.cert, key: options.tls.key } } : {}),
+    ...(options.tls ? { tls: serverTls(options.tls) } : {}),
     idleTimeout: HTTP_IDLE_SECONDS,
     development: false,
     // Without this a second server on the same port would quietly share it outside development.
@@ -60,10 +61,7 @@ async function answer(
     const response = await options.fetch(request, environment(request, server, settings, maxPayload, state));
     return state.upgraded ? undefined : response;
   } catch (error) {
-    settings.log("error", "fetch_failed", {
-      error: errorMessage(error),
-      path: new URL(request.url).pathname,
-    });
+    settings.log("error", "fetch_failed", { error: errorMessage(error), path: loggedPath(request) });
     return state.upgraded ? undefined : failedResponse();
   }
 }

@@ -175,3 +175,32 @@ export function tcpCallbacks(
     close: (socket, error) => socket.data?.onClose(error),
   };
 }
+
+/**
+ * The callbacks of a TLS connection that is made. Bun tells `open` before the handshake: it is a connection only once the
+ * server has proved who it is; `failed` gets why it did not.
+ */
+export function secureCallbacks(
+  settings: Settings,
+  opened: (connection: BunTcpConnection) => void,
+  failed: (error: unknown) => void,
+): BunSocketHandler<Slot> {
+  const callbacks = tcpCallbacks(settings, opened);
+  return {
+    ...callbacks,
+    open() {},
+    handshake(socket, success, error) {
+      if (success) return callbacks.open(socket);
+      failed(error ?? new Error("the TLS handshake failed"));
+      socket.terminate();
+    },
+    error(socket, error) {
+      if (socket.data) callbacks.error(socket, error);
+      else failed(error);
+    },
+    close(socket, error) {
+      if (socket.data) callbacks.close(socket, error);
+      else failed(error ?? new Error("the connection ended during the TLS handshake"));
+    },
+  };
+}

@@ -76,6 +76,16 @@ export class BunWebSocketConnection extends BaseConnection {
     else this.push(message);
   }
 
+  /** Sends a ping frame. */
+  ping(): void {
+    if (this.state === OPEN) this.#socket.ping();
+  }
+
+  /** The peer answered one. */
+  onPong(): void {
+    this.ponged();
+  }
+
   /** Bun's buffer shrank. */
   onDrain(): void {
     if (!this.#blocked || this.#socket.getBufferedAmount() > this.settings.lowMark) return;
@@ -156,6 +166,7 @@ export function webSocketCallbacks(maxPayload: number): BunWebSocketHandler<BunU
     },
     message: (socket, message) => socket.data.connection?.onMessage(message),
     drain: (socket) => socket.data.connection?.onDrain(),
+    pong: (socket) => socket.data.connection?.onPong(),
     close: (socket, code, reason) => socket.data.connection?.onClose(code, reason),
     maxPayloadLength: maxPayload,
     // Heartbeats are the protocols' business.

@@ -96,6 +96,9 @@ export function listenError(error: unknown, options: ListenOptions): ToychatErro
   }
 }
 
+/** Codes of OpenSSL's verification, and Node's own for a name that is another. */
+const CERTIFICATE_CODES = /CERT|^UNABLE_TO_|^ERR_TLS_CERT_ALTNAME_INVALID$|^HOSTNAME_MISMATCH$/;
+
 /** What `connect` throws for an error of the operating system; `to` names the address. */
 export function connectError(error: unknown, to: string): ToychatError {
   if (error instanceof ToychatError) return error;
@@ -116,8 +119,30 @@ export function connectError(error: unknown, to: string): ToychatError {
         `no answer from ${to}: check the address and what filters the way to it`,
       );
     default:
+      if (CERTIFICATE_CODES.test(systemCode(error))) {
+        return fail(
+          "certificate_refused",
+          `the certificate of ${to} is not to be trusted (${
+            errorMessage(error)
+          }): give its authority as ca, ` +
+            "and the name that it is for",
+        );
+      }
       return fail("connect_failed", `cannot connect to ${to}: ${errorMessage(error)}`);
   }
+}
+
+/** What is thrown for a certificate or a key that a runtime cannot read. */
+export function badCertificate(error: unknown): ToychatError {
+  if (error instanceof ToychatError) return error;
+  const why = errorMessage(error);
+  return new ToychatError(
+    "bad_certificate",
+    `the certificate and its key do not serve (${why}): both are PEM`,
+    {
+      cause: error,
+    },
+  );
 }
 
 /** What `connect` throws when its signal was aborted. */

@@ -101,6 +101,11 @@ export class MemoryConnection extends BaseConnection implements PipeEnd {
     this.#in.schedule();
   }
 
+  /** Asks the other end, which answers by itself as soon as it reads. */
+  ping(): void {
+    if (this.kind === "messages" && this.state === OPEN) this.#out.put({ kind: "ping" });
+  }
+
   /** Tells the other end that it has been accepted. */
   opened(): void {
     this.#out.put({ kind: "open" });
@@ -129,6 +134,8 @@ export class MemoryConnection extends BaseConnection implements PipeEnd {
   receive(parcel: Parcel): void {
     if (parcel.kind === "data") this.#arrive(parcel.chunk, parcel.size);
     else if (parcel.kind === "open") this.onOpen?.();
+    else if (parcel.kind === "ping") this.#out.put({ kind: "pong" });
+    else if (parcel.kind === "pong") this.ponged();
     else if (parcel.kind === "end") this.#peerEnded(parcel.code, parcel.reason);
     else this.#leave({ kind: "error", message: parcel.message, ...this.#lost() }, this.#taken());
   }

@@ -14,7 +14,7 @@ import type {
   ServeEnvironment,
   UpgradeOptions,
 } from "../src/lib/transport.ts";
-import { checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 
 /** What a fetch handler decided about an upgrade. */
 export interface Decision {
@@ -46,7 +46,7 @@ export async function ask(
   try {
     decision.response = await fetch(request, env);
   } catch (error) {
-    log("error", "fetch_failed", { error: errorMessage(error), path: new URL(request.url).pathname });
+    log("error", "fetch_failed", { error: errorMessage(error), path: loggedPath(request) });
   }
   return decision;
 }

@@ -18,7 +18,7 @@ export interface Delivery {
   /** Host that gets it. */
   readonly to: string;
   /** What it is: the question for a connection and its answer (`"open"`), a chunk, a FIN or close frame, a reset. */
-  readonly kind: "open" | "data" | "end" | "reset";
+  readonly kind: "open" | "data" | "ping" | "pong" | "end" | "reset";
   /** Bytes of a chunk, otherwise 0. */
   readonly size: number;
 }

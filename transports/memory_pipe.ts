@@ -10,6 +10,8 @@ import type { Cancel, Clock } from "../src/lib/clock.ts";
 export type Parcel =
   | { readonly kind: "data"; readonly chunk: Uint8Array | string; readonly size: number }
   | { readonly kind: "open" }
+  | { readonly kind: "ping" }
+  | { readonly kind: "pong" }
   | { readonly kind: "end"; readonly code: number; readonly reason: string }
   | { readonly kind: "reset"; readonly message: string };
 

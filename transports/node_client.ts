@@ -5,11 +5,32 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import type { Connection, ConnectionHandler, ConnectOptions } from "../src/lib/transport.ts";
+import net from "node:net";
+import tls from "node:tls";
+import type {
+  ClientTlsOptions,
+  Connection,
+  ConnectionHandler,
+  ConnectOptions,
+} from "../src/lib/transport.ts";
 import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import { abortError, connectError, refusedUpgrade } from "./failures.ts";
 import { WsClientConnection } from "./node_websocket.ts";
+import { clientTls } from "./tls_options.ts";
 import { openWs } from "./ws_api.ts";
+
+/** How `wss:` is spoken; the same as for TCP, see `openSocket` there. */
+function secureOptions(url: URL, secure: ClientTlsOptions | undefined): object {
+  if (!secure || url.protocol !== "wss:") return {};
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const name = secure.serverName ?? host;
+  return {
+    ...clientTls(secure),
+    servername: net.isIP(name) ? "" : name,
+    checkServerIdentity: (_: string, certificate: tls.PeerCertificate) =>
+      tls.checkServerIdentity(name, certificate),
+  };
+}
 
 /** Connects to a WebSocket server. */
 export function connectWs(
@@ -22,7 +43,12 @@ export function connectWs(
   const { signal } = options;
   if (signal?.aborted) return Promise.reject(abortError(signal, to));
   return new Promise((resolve, reject) => {
-    const ws = openWs(url, options.protocols ?? [], options.maxPayload ?? DEFAULT_MAX_PAYLOAD);
+    const ws = openWs(
+      url,
+      options.protocols ?? [],
+      options.maxPayload ?? DEFAULT_MAX_PAYLOAD,
+      secureOptions(url, options.tls),
+    );
     let answer: IncomingMessage | undefined;
     const abort = () => {
       reject(abortError(signal!, to));

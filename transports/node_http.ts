@@ -14,10 +14,21 @@ import type { ListenSocket, ServeEnvironment, ServeOptions, UpgradeOptions } fro
 import type { Connection, ConnectionHandler } from "../src/lib/transport.ts";
 import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import { plainAddress } from "./failures.ts";
-import { startListening } from "./node_tcp.ts";
+import { secureServer, startListening } from "./node_tcp.ts";
 import { WsServerConnection } from "./node_websocket.ts";
-import { badRequest, checkUpgrade, failedResponse, upgradedResponse } from "./upgrades.ts";
+import { badRequest, checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 import { type WsServer, wsServer } from "./ws_api.ts";
+
+/**
+ * A client has 5 s for its request's head, which bounds how long a socket that says nothing stays, and 30 s for the
+ * whole of it; what the answer takes is not in it. By default Node would wait for 60 s and 5 min, and look every 30 s.
+ */
+const PATIENCE = {
+  noDelay: true,
+  headersTimeout: 5000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1000,
+} as const;
 
 /** Starts an HTTP or HTTPS server. Throws as `listen` does. */
 export function serveNode(options: ServeOptions, settings: Settings): Promise<ListenSocket> {
@@ -32,8 +43,8 @@ export function serveNode(options: ServeOptions, settings: Settings): Promise<Li
     return options.fetch(request, plainEnvironment(request, incoming));
   }, { overrideGlobalObjects: false, errorHandler: failed });
   const server = options.tls
-    ? https.createServer({ cert: options.tls.cert, key: options.tls.key, noDelay: true }, plain)
-    : http.createServer({ noDelay: true }, plain);
+    ? secureServer(options.tls, (material) => https.createServer({ ...material, ...PATIENCE }, plain))
+    : http.createServer(PATIENCE, plain);
   const upgrader = new Upgrader(options, settings);
   server.on("upgrade", (incoming, socket, head) => void upgrader.handle(incoming, socket as Socket, head));
   return startListening(server, options);
@@ -85,10 +96,7 @@ class Upgrader {
     try {
       return await this.#options.fetch(request, env);
     } catch (error) {
-      this.#settings.log("error", "fetch_failed", {
-        error: errorMessage(error),
-        path: new URL(request.url).pathname,
-      });
+      this.#settings.log("error", "fetch_failed", { error: errorMessage(error), path: loggedPath(request) });
       return failedResponse();
     }
   }

@@ -8,16 +8,27 @@ import type { Buffer } from "node:buffer";
 import net, { type Socket } from "node:net";
 import tls from "node:tls";
 import type {
+  ClientTlsOptions,
   Connection,
   ConnectionHandler,
   ConnectOptions,
   ListenOptions,
   ListenSocket,
   TcpAddress,
+  TlsOptions,
 } from "../src/lib/transport.ts";
 import { BaseConnection, OPEN, PEER_ENDED, type Settings } from "./base.ts";
-import { abortError, bindHost, connectError, endpoint, listenError, plainAddress } from "./failures.ts";
+import {
+  abortError,
+  badCertificate,
+  bindHost,
+  connectError,
+  endpoint,
+  listenError,
+  plainAddress,
+} from "./failures.ts";
 import { type Chunk, join } from "./join.ts";
+import { clientTls, type ServerTls, serverTls, TLS_HANDSHAKE_MS } from "./tls_options.ts";
 
 /** Chunks of this many bytes and more on average go to the kernel as they are (`writev`); smaller ones are joined. */
 const JOIN_BELOW = 8192;
@@ -161,7 +172,7 @@ export function reset(socket: Socket): void {
   else socket.resetAndDestroy();
 }
 
-/** Starts a server of `node:net`, `node:tls` or `node:http` and gives its `ListenSocket`. Throws as `listen` does. */
+/** Starts a server of `node:net`, `node:tls`, `node:http` or `node:https`. Throws as `listen` does. */
 export function startListening(server: net.Server, options: ListenOptions): Promise<ListenSocket> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => reject(listenError(error, options));
@@ -171,7 +182,10 @@ export function startListening(server: net.Server, options: ListenOptions): Prom
       // Such as a failed accept when file descriptors run out: that connection is lost, the server lives.
       server.on("error", () => {});
       const at = server.address() as net.AddressInfo;
-      resolve({ host: at.address, port: at.port, close: () => stopListening(server) });
+      const socket = { host: at.address, port: at.port, close: () => stopListening(server) };
+      resolve(
+        "setSecureContext" in server ? { ...socket, setCertificate: changer(server as tls.Server) } : socket,
+      );
     };
     try {
       server.listen({ port: options.port, host: bindHost(options), backlog: 1024 }, listening);
@@ -181,10 +195,35 @@ export function startListening(server: net.Server, options: ListenOptions): Prom
   });
 }
 
+/** Changes a server's certificate. */
+function changer(server: tls.Server): (options: TlsOptions) => void {
+  return (options) => {
+    const material = serverTls(options);
+    try {
+      server.setSecureContext({ ...material, minVersion: "TLSv1.2" });
+    } catch (error) {
+      throw badCertificate(error);
+    }
+  };
+}
+
 /** Stops accepting. The callback of `close` would wait for open connections; the port is free when it returns. */
 function stopListening(server: net.Server): Promise<void> {
   if (server.listening) server.close();
   return Promise.resolve();
+}
+
+/** Makes a server with TLS; throws `bad_certificate` where its certificate or key is none. */
+export function secureServer<S>(
+  options: TlsOptions,
+  make: (material: ServerTls & { minVersion: "TLSv1.2"; noDelay: true; handshakeTimeout: number }) => S,
+): S {
+  const material = serverTls(options);
+  try {
+    return make({ ...material, minVersion: "TLSv1.2", noDelay: true, handshakeTimeout: TLS_HANDSHAKE_MS });
+  } catch (error) {
+    throw badCertificate(error);
+  }
 }
 
 /** Listens for TCP or TLS. */
@@ -197,11 +236,30 @@ export function listenTcp(
     new NodeTcpConnection(socket, settings).start(accept);
   };
   if (!options.tls) return startListening(net.createServer({ noDelay: true }, accepted), options);
-  const server = tls.createServer({ cert: options.tls.cert, key: options.tls.key, noDelay: true }, accepted);
-  return startListening(server, options);
+  return startListening(
+    secureServer(options.tls, (material) => tls.createServer(material, accepted)),
+    options,
+  );
 }
 
-/** Connects over TCP. */
+function openSocket({ host, port }: TcpAddress, secure: ClientTlsOptions | undefined): Socket {
+  if (!secure) return net.connect({ host, port, noDelay: true });
+  const name = secure.serverName ?? host;
+  // Server Name Indication takes no IP address (RFC 6066, section 3); what is verified is the name all the same.
+  const servername = net.isIP(name) ? "" : name;
+  const socket = tls.connect({
+    host,
+    port,
+    servername,
+    ...clientTls(secure),
+    checkServerIdentity: (_: string, certificate: tls.PeerCertificate) =>
+      tls.checkServerIdentity(name, certificate),
+  });
+  socket.setNoDelay(true);
+  return socket;
+}
+
+/** Connects over TCP or TLS. */
 export function connectTcp(
   address: TcpAddress,
   handler: (connection: Connection) => ConnectionHandler,
@@ -212,7 +270,7 @@ export function connectTcp(
   const to = endpoint(address.host, address.port);
   if (signal?.aborted) return Promise.reject(abortError(signal, to));
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: address.host, port: address.port, noDelay: true });
+    const socket = openSocket(address, options.tls);
     const abort = () => {
       reject(abortError(signal!, to));
       socket.destroy();
@@ -223,7 +281,8 @@ export function connectTcp(
     };
     signal?.addEventListener("abort", abort, { once: true });
     socket.on("error", failed);
-    socket.once("connect", () => {
+    // Over TLS it is a connection only once the server has proved who it is.
+    socket.once(options.tls ? "secureConnect" : "connect", () => {
       signal?.removeEventListener("abort", abort);
       socket.off("error", failed);
       const connection = new NodeTcpConnection(socket, settings);

@@ -52,6 +52,7 @@ export abstract class WsConnection extends BaseConnection {
     ws.on("message", onMessage);
     ws.on("error", onError);
     ws.on("close", onClose);
+    ws.on("pong", onPong);
   }
 
   override get bufferedAmount(): number {
@@ -69,6 +70,16 @@ export abstract class WsConnection extends BaseConnection {
   /** A message arrived. */
   onMessage(data: Buffer, isBinary: boolean): void {
     this.push(isBinary ? data : data.toString());
+  }
+
+  /** Sends a ping frame. */
+  ping(): void {
+    if (this.canSend()) this.ws.ping();
+  }
+
+  /** The peer answered one. */
+  onPong(): void {
+    this.ponged();
   }
 
   /** The socket's buffer is empty. */
@@ -155,6 +166,10 @@ function onDrain(this: Socket): void {
 
 function onMessage(this: Ws, data: Buffer, isBinary: boolean): void {
   (this as OwnedWebSocket)[owner].onMessage(data, isBinary);
+}
+
+function onPong(this: Ws): void {
+  (this as OwnedWebSocket)[owner].onPong();
 }
 
 function onError(this: Ws, error: Error): void {

@@ -56,6 +56,11 @@ export function upgradedResponse(): Response {
   return new Response(null, { status: 200, headers: { "x-toychat-upgraded": "websocket" } });
 }
 
+/** What a log may say of a request: its path alone, as tokens may stand in the query. */
+export function loggedPath(request: Request): string {
+  return URL.canParse(request.url) ? new URL(request.url).pathname : "";
+}
+
 /** The answer to a request whose handler threw. */
 export function failedResponse(): Response {
   return new Response("Internal Server Error\n", {

@@ -43,6 +43,7 @@ export class ReadableSide {
     return {
       data: (chunk) => this.#enqueue(chunk),
       drain: () => inner.drain(),
+      pong: () => inner.pong?.(),
       close: (reason) => {
         this.#end(reason);
         inner.close(reason);
@@ -105,6 +106,7 @@ export class WritableSide {
         this.#wakeUp();
         inner.drain();
       },
+      pong: () => inner.pong?.(),
       close: (reason) => {
         this.#end(reason);
         inner.close(reason);

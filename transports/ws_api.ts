@@ -16,6 +16,7 @@ export interface Ws {
   readonly readyState: number;
   on(event: "message", listener: (this: Ws, data: Buffer, isBinary: boolean) => void): unknown;
   on(event: "close", listener: (this: Ws, code: number, reason: Buffer) => void): unknown;
+  on(event: "pong", listener: (this: Ws) => void): unknown;
   on(event: "error", listener: (this: Ws, error: Error & { code?: string }) => void): unknown;
   once(event: "open", listener: () => void): unknown;
   once(event: "upgrade", listener: (response: IncomingMessage) => void): unknown;
@@ -25,6 +26,7 @@ export interface Ws {
   ): unknown;
   off(event: "error", listener: (error: Error) => void): unknown;
   send(data: Uint8Array | string): void;
+  ping(): void;
   close(code: number, reason: string): void;
   terminate(): void;
   pause(): void;
@@ -47,9 +49,10 @@ type WsServerConstructor = new (
   options: WsOptions & { noServer: true; clientTracking: false; handleProtocols: () => string | false },
 ) => WsServer;
 
-/** Opens a WebSocket to a server, without compression. */
-export function openWs(url: URL, protocols: readonly string[], maxPayload: number): Ws {
+/** Opens a WebSocket to a server, without compression. `secure`: options of `node:tls`. */
+export function openWs(url: URL, protocols: readonly string[], maxPayload: number, secure: object): Ws {
   return new (WebSocket as unknown as WsConstructor)(url, [...protocols], {
+    ...secure,
     perMessageDeflate: false,
     maxPayload,
   });

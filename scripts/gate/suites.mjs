@@ -58,8 +58,8 @@ export const suites = [
     seconds: 300,
     testSeconds: 60,
   }),
-  tests("fuzz", "hostile input in virtual time, by random inputs", { seconds: 180, testSeconds: 120 }),
-  tests("hostile", "hostile input over TCP against every runtime", { seconds: 240, testSeconds: 60 }),
+  tests("fuzz", "hostile input in virtual time, by random inputs", { seconds: 400, testSeconds: 200 }),
+  tests("hostile", "hostile input over TCP against every runtime", { seconds: 400, testSeconds: 90 }),
   tests("placement", "who owns a room, the same on every runtime", { seconds: 120 }),
   tests("membership", "the bridge and its members as processes", { seconds: 180, testSeconds: 60 }),
   tests("operations", "health, metrics and logs, as documented and from outside", {
@@ -68,6 +68,15 @@ export const suites = [
   }),
   tests("transports", "one contract over every transport", { seconds: 180, testSeconds: 60 }),
   tests("cli", "the command line on every runtime", { seconds: 240, testSeconds: 60, needs: MQTT }),
+  tests("limits", "every limit as a client meets it, and memory under floods", {
+    seconds: 480,
+    testSeconds: 60,
+  }),
+  tests("auth", "who may come in and do what, TLS, and hostile peers, on every runtime", {
+    seconds: 300,
+    testSeconds: 60,
+    needs: MQTT,
+  }),
   tests("cluster", "real clients, roles as processes on every runtime", {
     seconds: 420,
     testSeconds: 90,

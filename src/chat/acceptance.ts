@@ -134,9 +134,12 @@ export class Acceptance<Types extends ClusterTypes> {
 
   /** Without an application, and for messages from applications elsewhere: every member gets it. */
   #relay(room: Room, { frame }: Inbound, cause: Cause): void {
-    const silent = room.members.get(frame.session)?.echo === false;
+    const member = room.members.get(frame.session);
+    const silent = member?.echo === false;
     const to: Recipients = silent ? { kind: "except", sessions: new Set([frame.session]) } : { kind: "all" };
-    room.deliver({ from: frame.user, body: frame.body, encoding: frame.encoding }, to, cause);
+    // A session is one user's, whatever a message of it says.
+    const from = member ? member.user.userId : frame.user;
+    room.deliver({ from, body: frame.body, encoding: frame.encoding }, to, cause);
   }
 
   #apply(room: Room, inbound: Inbound, userId: string, cause: Cause): void | Promise<void> {

@@ -8,12 +8,13 @@ import { buildInfo } from "../lib/build_info.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
-import { requireSecret } from "../lib/hosts.ts";
+import { advertised, requireSecret } from "../lib/hosts.ts";
+import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness } from "../lib/readiness.ts";
-import type { Connection, ConnectionHandler, ListenSocket } from "../lib/transport.ts";
+import type { Connection, ConnectionHandler, ListenSocket, TlsOptions } from "../lib/transport.ts";
 import { isUser } from "../link/check.ts";
 import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { LinkListener } from "../link/listener.ts";
@@ -29,11 +30,11 @@ import { Departures } from "./departures.ts";
 import { drain } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
-import { chatReadiness, gaugeChat, gaugeLinks } from "./observed.ts";
-import { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./options.ts";
+import { chatReadiness, gaugeChat } from "./observed.ts";
+import { CHAT_LIMITS, CHAT_UNBOUNDED, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 import { Rooms } from "./rooms.ts";
-import { Sending } from "./sending.ts";
+import { Sending, sessionsOf } from "./sending.ts";
 
 const SWEEP_MS = 1000;
 /** Longest reason that a client is told. */
@@ -90,7 +91,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#membership = options.membership;
     this.#clock = options.clock ?? systemClock;
     this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
-    this.#limits = { ...CHAT_LIMITS, ...options.limits };
+    this.#limits = withDefaults(CHAT_LIMITS, options.limits, CHAT_UNBOUNDED);
     this.id = options.id ?? `c${randomId(this.#clock, 5)}`;
     const { transport, secret, cluster = "toychat" } = options;
     const context = transport.createContext<Cause | undefined>();
@@ -102,14 +103,16 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
       rooms: this.#rooms,
       confirms: this.#confirms,
       log: this.#log,
+      metrics: this.metrics,
       digest: () => this.#membership.view.digest,
     });
     this.#dialled = dialledHandler(this.id, this.#rooms, () => this.#router, (link) => {
       if (link === this.#self) this.#linkSelf();
     });
-    this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner });
+    const { maxHandshakes } = this.#limits;
+    this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner, options: { maxHandshakes } });
     this.#departures = new Departures(this.#clock, () => this.#inbound.links);
-    this.#peers = new Peers({ ...shared, transport, self, handler: this.#dialled });
+    this.#peers = new Peers({ ...shared, transport, tls: options.linkTls, self, handler: this.#dialled });
     this.#router = new Router({
       clock: this.#clock,
       metrics: this.metrics,
@@ -121,8 +124,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#sending = new Sending(this.metrics, this.#router);
     this.metrics.gauge("toychat_build_info", () => 1, buildInfo(transport, this.id));
     gaugeView(this.metrics, this.#membership);
-    gaugeChat(this.metrics, this.#rooms, () => this.#lease);
-    gaugeLinks(this.metrics, this.#inbound, this.#peers);
+    gaugeChat(this.metrics, this.#rooms, this.#inbound, this.#peers, () => this.#lease);
   }
 
   #makeRooms(): Rooms<Types> {
@@ -152,10 +154,20 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
 
   /** `host:port` at which it takes links; empty before `start`. */
   get address(): string {
-    if (!this.#socket) return this.#options.address ?? "";
-    const { host, port } = this.#socket;
-    const address = this.#options.address ?? `${host.includes(":") ? `[${host}]` : host}:0`;
-    return address.replace(/:0$/, `:${port}`);
+    const { address } = this.#options;
+    return this.#socket ? advertised(address, this.#socket) : address ?? "";
+  }
+
+  /**
+   * Shows another certificate to links that come from now on, where it listens with TLS.
+   *
+   * @returns `false` where it does not, or the runtime cannot (Bun): it must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  setCertificate(tls: TlsOptions): boolean {
+    if (!this.#socket?.setCertificate) return false;
+    this.#socket.setCertificate(tls);
+    return true;
   }
 
   /** Its slot in the placement; undefined before `start`. */
@@ -285,9 +297,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    * @returns `false` where the room is not open here, as after it has moved.
    */
   send(users: Iterable<ChatUser>, room: string, body: Types["message"]): boolean {
-    const sessions = new Set<string>();
-    for (const user of users) sessions.add(user.sessionId);
-    return this.#deliver(room, body, { kind: "only", sessions });
+    return this.#deliver(room, body, { kind: "only", sessions: sessionsOf(users) });
   }
 
   /**
@@ -303,9 +313,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   ): boolean {
     const { except } = options;
     if (except === undefined) return this.#deliver(room, body, { kind: "all" });
-    const users = Symbol.iterator in except ? except : [except];
-    const sessions = new Set<string>();
-    for (const user of users) sessions.add(user.sessionId);
+    const sessions = sessionsOf(Symbol.iterator in except ? except : [except]);
     return this.#deliver(room, body, { kind: "except", sessions });
   }
 

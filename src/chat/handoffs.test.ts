@@ -52,10 +52,11 @@ describe("a room on its way out", () => {
     setup.handoffs.retry();
     expect(link.take("handoff")).toMatchObject([frame()]);
     expect([...setup.handoffs.held()]).toEqual(["r"]);
-    setup.handoffs.taken("r", "e1", 2);
-    setup.handoffs.taken("r", "e2", 1);
+    setup.handoffs.taken(link, "r", "e1", 2);
+    setup.handoffs.taken(link, "r", "e2", 1);
+    setup.handoffs.taken(setup.link("c3"), "r", "e1", 1);
     expect(setup.handoffs.away("r")).toBe(true);
-    setup.handoffs.taken("r", "e1", 1);
+    setup.handoffs.taken(link, "r", "e1", 1);
     expect([setup.handoffs.away("r"), setup.handoffs.outgoing]).toEqual([false, 0]);
   });
 
@@ -186,7 +187,7 @@ describe("a room that comes", () => {
     const [from, to] = [setup.link("c3"), setup.link("c2")];
     setup.handoffs.receive(frame(), from);
     expect(to.take("handoff").length).toBe(1);
-    setup.handoffs.taken("r", "e1", 1);
+    setup.handoffs.taken(to, "r", "e1", 1);
     expect(from.take("taken")).toMatchObject([{ room: "r", epoch: "e1", term: 1 }]);
   });
 
@@ -209,7 +210,7 @@ describe("a room that comes", () => {
     setup.owner = "c2";
     setup.handoffs.retry();
     expect(to.take("handoff").length).toBe(1);
-    setup.handoffs.taken("r", "e1", 1);
+    setup.handoffs.taken(to, "r", "e1", 1);
     expect(from.take("taken").length).toBe(1);
   });
 

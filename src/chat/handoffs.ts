@@ -178,10 +178,11 @@ export class Handoffs {
     if (!to.ended) to.send({ type: "taken", room, epoch, term });
   }
 
-  /** The new owner has taken a room, or refused it. */
-  taken(room: string, epoch: string, term: number, refused = false): void {
+  /** The new owner has taken a room, or refused it; another one's word for it does not count. */
+  taken(from: Link, room: string, epoch: string, term: number, refused = false): void {
     const out = this.#outgoing.get(room);
-    if (out?.frame.epoch === epoch && out.frame.term === term) {
+    if (out?.sentTo?.peer.id !== from.peer.id) return;
+    if (out.frame.epoch === epoch && out.frame.term === term) {
       this.#forget(out, refused ? "refused" : "taken");
     }
   }

@@ -5,30 +5,39 @@
  * @module
  */
 import type { Logger } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { LinkHandler } from "../link/link.ts";
 import type { Router } from "../link/router.ts";
 import type { Confirms } from "./confirms.ts";
 import type { ClusterTypes } from "./events.ts";
 import type { Rooms } from "./rooms.ts";
+import { overreach } from "./trust.ts";
 
 /** What {@linkcode ownerHandler} needs. */
 export interface OwnerHost<Types extends ClusterTypes> {
   readonly rooms: Rooms<Types>;
   readonly confirms: Confirms;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** Identity of the server's view. */
   digest(): string;
 }
 
 /** Handles the links that others dialled. */
 export function ownerHandler<Types extends ClusterTypes>(host: OwnerHost<Types>): LinkHandler {
-  const { rooms, confirms, log } = host;
+  const { rooms, confirms, log, metrics } = host;
   return {
     open: (link) => {
       rooms.settlement.open(link);
       link.send({ type: "digest", digest: host.digest() });
     },
     frame: (link, frame, n) => {
+      const wrong = overreach(link.peer, frame);
+      if (wrong) {
+        metrics.count("toychat_frames_forbidden_total");
+        log("warn", "frame_forbidden", { peer: link.peer.id, frame: frame.type, reason: wrong.message });
+        return link.close(wrong.code, wrong.message);
+      }
       if (rooms.frame(link, frame, n)) return;
       const message = `a ChatServer takes no frame of type ${frame.type} from who dialled it`;
       link.close("unexpected_frame", message);
@@ -58,7 +67,7 @@ export function dialledHandler<Types extends ClusterTypes>(
     },
     frame: (link, frame) => {
       if (frame.type === "taken") {
-        rooms.handoffs.taken(frame.room, frame.epoch, frame.term, frame.refused);
+        rooms.handoffs.taken(link, frame.room, frame.epoch, frame.term, frame.refused);
       } else if (frame.type !== "opened" && !router().frame(link, frame)) {
         const message = `a ChatServer takes no frame of type ${frame.type} from whom it dialled`;
         link.close("unexpected_frame", message);

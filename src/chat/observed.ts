@@ -13,7 +13,8 @@ import type { View } from "../membership/view.ts";
 import type { ClusterTypes } from "./events.ts";
 import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
 import type { Room } from "./room.ts";
-import type { Rooms, RoomsHost } from "./rooms.ts";
+import type { Rooms } from "./rooms.ts";
+import type { RoomsHost } from "./rooms_host.ts";
 
 /** Whether a ChatServer that runs should get work. */
 export function chatReadiness(lease: Lease | undefined, view: View): Readiness {
@@ -22,20 +23,18 @@ export function chatReadiness(lease: Lease | undefined, view: View): Readiness {
   return view.members.length > 0 ? READY : waiting("the list of members is empty");
 }
 
-/** Registers what is read from a ChatServer's rooms and lease when it is asked for. */
+/** Registers what is read from a ChatServer's rooms, links and lease when it is asked for. */
 export function gaugeChat<Types extends ClusterTypes>(
   metrics: Metrics,
   rooms: Rooms<Types>,
+  inbound: LinkListener,
+  peers: Peers,
   lease: () => Lease | undefined,
 ): void {
   metrics.gauge("toychat_rooms", () => rooms.open);
   metrics.gauge("toychat_users", () => rooms.sessions.size);
   metrics.gauge("toychat_rooms_handing_over", () => rooms.handoffs.outgoing);
   metrics.gauge("toychat_lease_held", () => lease()?.held() ? 1 : 0);
-}
-
-/** The same of its links. */
-export function gaugeLinks(metrics: Metrics, inbound: LinkListener, peers: Peers): void {
   metrics.gauge("toychat_links", () => inbound.links.length, { direction: "in" });
   metrics.gauge("toychat_links", () => [...peers.links()].length, { direction: "out" });
 }
@@ -79,6 +78,6 @@ export function endForeign<Types extends ClusterTypes>(
   link: Link,
   session: string,
 ): void {
-  metrics.count("toychat_foreign_sessions_total");
+  metrics.count("toychat_frames_forbidden_total");
   link.close("foreign_session", `${link.peer.id} may not speak for session ${session}`);
 }

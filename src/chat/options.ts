@@ -5,10 +5,10 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
-import type { ListenOptions, Transport } from "../lib/transport.ts";
+import type { ClientTlsOptions, ListenOptions, Transport } from "../lib/transport.ts";
 import type { Membership } from "../membership/membership.ts";
 
-/** Limits and times of a ChatServer, in milliseconds. */
+/** Limits and times of a ChatServer; times are in milliseconds. */
 export interface ChatLimits {
   /** How long an async listener may take before its message fails with `listener_timeout`; default 10000. */
   readonly listenerMs: number;
@@ -22,6 +22,12 @@ export interface ChatLimits {
   readonly idleMs: number;
   /** How long `stop` lets rooms be handed off; default 30000. */
   readonly drainMs: number;
+  /** Rooms that the server takes; default 100000, 0: any. Those that move here from another one are always taken. */
+  readonly maxOpenRooms: number;
+  /** Users that a room takes, on all proxies together; default 0: any. */
+  readonly maxRoomMembers: number;
+  /** Connections of proxies and ChatServers that have not proven yet who they are; default 1024. */
+  readonly maxHandshakes: number;
 }
 
 /** The default limits. */
@@ -32,7 +38,20 @@ export const CHAT_LIMITS: ChatLimits = {
   handoffMs: 5000,
   idleMs: 30_000,
   drainMs: 30_000,
+  maxOpenRooms: 100_000,
+  maxRoomMembers: 0,
+  maxHandshakes: 1024,
 };
+
+/** The limits that 0 switches off, and times that may be 0. */
+export const CHAT_UNBOUNDED: ReadonlySet<string> = new Set([
+  "maxOpenRooms",
+  "maxRoomMembers",
+  "announceMs",
+  "handoffMs",
+  "idleMs",
+  "drainMs",
+]);
 
 /** Options of a ChatServer. */
 export interface ChatServerOptions {
@@ -48,6 +67,11 @@ export interface ChatServerOptions {
   readonly id?: string;
   /** The cluster's secret, which links prove to each other; default none. */
   readonly secret?: string;
+  /**
+   * Dials links over TLS, so; every ChatServer must listen with `listen.tls` then. The name that its certificate must be for
+   * is the host in its address, unless `serverName` says one for all. Default no TLS.
+   */
+  readonly linkTls?: ClientTlsOptions;
   /** Name of the cluster; links between clusters are refused. Default `"toychat"`. */
   readonly cluster?: string;
   /** Limits that differ from the defaults. */

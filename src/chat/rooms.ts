@@ -3,43 +3,20 @@
  *
  * @module
  */
-import type { Clock } from "../lib/clock.ts";
-import type { Logger } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
 import type { AnnouncedMember, AnnounceFrame, Frame, HandoffFrame, MessageFrame } from "../link/frames.ts";
 import type { Link } from "../link/link.ts";
-import type { Placement } from "../membership/placement.ts";
 import { Acceptance } from "./acceptance.ts";
 import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
-import type { Confirms } from "./confirms.ts";
-import type { ClusterTypes, Listeners } from "./events.ts";
+import { Capacity } from "./capacity.ts";
+import type { ClusterTypes } from "./events.ts";
 import { Handoffs } from "./handoffs.ts";
 import { endForeign, noteClosed, noteLate, noteOpened } from "./observed.ts";
-import type { ChatLimits } from "./options.ts";
 import { awaitsProxies, openRoom, tellMerged, tellOpened } from "./opening.ts";
 import { Releases } from "./releases.ts";
 import { type Attachment, Room } from "./room.ts";
+import type { RoomsHost } from "./rooms_host.ts";
 import { Sessions } from "./sessions.ts";
 import { Settlement } from "./settlement.ts";
-
-/** What {@linkcode Rooms} needs from its server. */
-export interface RoomsHost<Types extends ClusterTypes> {
-  readonly id: string;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  readonly limits: ChatLimits;
-  readonly listeners: Listeners<Types>;
-  readonly confirms: Confirms;
-  /** Whether the lease lets the server accept. */
-  held(): boolean;
-  placement(): Placement;
-  /** The open link to another ChatServer. */
-  link(id: string): Link | undefined;
-  links(): Iterable<Link>;
-  /** Whether the ChatServer at the other end of a link has the same view as this one. */
-  agrees(link: Link): boolean;
-}
 
 const FORGET_MS = 60_000;
 
@@ -51,6 +28,7 @@ export class Rooms<Types extends ClusterTypes> {
   readonly #acceptance: Acceptance<Types>;
   readonly #releases: Releases<Types>;
   readonly #host: RoomsHost<Types>;
+  readonly #capacity: Capacity;
   readonly #rooms: Map<string, Room> = new Map();
   #rotated = 0;
 
@@ -58,6 +36,7 @@ export class Rooms<Types extends ClusterTypes> {
   constructor(host: RoomsHost<Types>) {
     this.#host = host;
     const { clock, id, limits } = host;
+    this.#capacity = new Capacity(limits, host.metrics);
     this.settlement = new Settlement({
       clock,
       id,
@@ -163,9 +142,12 @@ export class Rooms<Types extends ClusterTypes> {
         this.#yield(link, frame.room);
         return true;
       case "handing":
+        // Rooms are handed over by ChatServers alone: a proxy could say that any had been lost.
+        if (link.peer.role !== "chat") return false;
         this.settlement.handing(link, frame.digest, frame.rooms);
         return true;
       case "handoff":
+        if (link.peer.role !== "chat") return false;
         this.#handoff(link, frame);
         return true;
       case "digest":
@@ -176,15 +158,24 @@ export class Rooms<Types extends ClusterTypes> {
   }
 
   #announce(link: Link, frame: AnnounceFrame): void {
+    if (!this.#rooms.has(frame.room) && !this.#moving(frame) && this.#capacity.full(this.#rooms.size)) {
+      return this.#capacity.refuseRoom(link, frame);
+    }
     const room = this.#room(frame.room);
     const named = new Set(frame.members.map(([session]) => session));
     const attachment = room.attach(link, named, frame.attach, frame.epoch);
     for (const session of [...attachment.members.keys()]) {
       if (!named.has(session)) this.#leave(frame.room, session, "left", link);
     }
-    for (const member of frame.members) this.#add(room, attachment, member);
+    for (const member of frame.members) this.#add(room, attachment, member, frame.epoch !== undefined);
     if (room.phase === "open") tellOpened(room, attachment, "open");
     else this.#tryOpen(room);
+  }
+
+  /** Whether a room comes from another ChatServer, which a limit must not stop. */
+  #moving({ room, epoch }: AnnounceFrame): boolean {
+    return epoch !== undefined || this.settlement.expects(room) || this.handoffs.away(room) ||
+      this.handoffs.incoming(room) !== undefined;
   }
 
   #join(link: Link, name: string, member: AnnouncedMember): void {
@@ -192,14 +183,23 @@ export class Rooms<Types extends ClusterTypes> {
     const attachment = room?.attachments.get(link);
     // The room was released meanwhile: the router announces this member to the next owner.
     if (!room || !attachment) return;
-    this.#add(room, attachment, member);
+    this.#add(room, attachment, member, false);
+    if (!attachment.members.has(member[0])) return;
     if (room.phase === "open") link.send({ type: "joined", room: name, session: member[0] });
     else attachment.late.push(member[0]);
   }
 
-  #add(room: Room, attachment: Attachment, [session, userId, echo]: AnnouncedMember): void {
+  /** Lets a member in; one that comes with its room, `moving`, always. */
+  #add(
+    room: Room,
+    attachment: Attachment,
+    [session, userId, echo]: AnnouncedMember,
+    moving: boolean,
+  ): void {
     const { link } = attachment;
-    if (!session.startsWith(attachment.prefix)) return endForeign(this.#host, link, session);
+    if (!moving && this.#capacity.crowded(room, session)) {
+      return this.#capacity.refuseMember(room, link, session);
+    }
     const user = this.sessions.meet(session, userId, link);
     const member = room.add(attachment, user, echo !== 0);
     if (!member) return;

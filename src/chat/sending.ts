@@ -8,6 +8,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import { isRoom } from "../link/check.ts";
 import type { RouteFailure, Router } from "../link/router.ts";
 import type { Sender } from "../link/sender.ts";
+import type { ChatUser } from "./chat_user.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 
 /** Bytes that an application may have on their way to rooms of any owner. */
@@ -76,4 +77,11 @@ function source(cause: Cause, origin: NonNullable<Cause["origin"]>): string {
 function derived(cause: Cause | undefined): Cause | undefined {
   if (!cause?.origin) return undefined;
   return { ...cause, origin: { sender: source(cause, cause.origin), next: cause.origin.next++ } };
+}
+
+/** The sessions of some users. */
+export function sessionsOf(users: Iterable<ChatUser>): Set<string> {
+  const sessions = new Set<string>();
+  for (const user of users) sessions.add(user.sessionId);
+  return sessions;
 }

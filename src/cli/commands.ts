@@ -93,6 +93,68 @@ const health: Flag = {
   default: "off",
   own: true,
 };
+const limits: Flag = {
+  name: "limits",
+  value: "NAME=N,…",
+  example: "maxSessions=5000,messageRate=off",
+  about: "limits that differ from the defaults; docs/limits.md lists them",
+};
+const mqtts: Flag = {
+  name: "mqtts",
+  value: "PORT|off",
+  example: "8883",
+  about: "port for MQTT over TLS; 0 picks one",
+  default: "off",
+};
+const https: Flag = {
+  name: "https",
+  value: "PORT|off",
+  example: "8443",
+  about: "port for what --http serves, over TLS (wss:)",
+  default: "off",
+};
+const cert: Flag = {
+  name: "cert",
+  value: "FILE",
+  example: "cert.pem",
+  about: "certificate chain for --mqtts and --https, PEM; read again at SIGHUP",
+};
+const key: Flag = { name: "key", value: "FILE", example: "key.pem", about: "its private key, PEM" };
+const origins: Flag = {
+  name: "origins",
+  value: "LIST",
+  example: "https://chat.example.org",
+  about: 'web origins whose pages may connect, with commas between, or "*"; default those of the same host',
+};
+const linkCa: Flag = {
+  name: "link-ca",
+  value: "FILE",
+  example: "cluster-ca.pem",
+  about: "connect to the cluster's own over TLS; who signs their certificates, PEM",
+};
+const linkName: Flag = {
+  name: "link-name",
+  value: "NAME",
+  example: "toychat.internal",
+  about: "name in the certificates of the cluster; default the address connected to",
+};
+const linkCert: Flag = {
+  name: "link-cert",
+  value: "FILE",
+  example: "cluster.pem",
+  about: "certificate chain of this process within the cluster, PEM; read again at SIGHUP",
+};
+const linkKey: Flag = {
+  name: "link-key",
+  value: "FILE",
+  example: "cluster.key",
+  about: "its private key, PEM",
+};
+const linkVerify: Flag = {
+  name: "link-verify",
+  about: "demand a certificate that --link-ca has signed from who connects over the cluster's TLS",
+};
+const linkTls = [linkCa, linkCert, linkKey, linkName];
 const json: Flag = { name: "json", about: "print JSON instead of a table" };
 
 const APP = { name: "app.ts", required: false } as const;
@@ -143,8 +205,14 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       mqtt,
       http,
+      mqtts,
+      https,
+      cert,
+      key,
+      origins,
       { name: "proxies", value: "N", example: "2", about: "how many proxies, 1 to 99", default: "1" },
       { name: "chats", value: "N", example: "3", about: "how many ChatServers, 1 to 99", default: "1" },
+      limits,
     ],
     examples: [
       "toychat dev",
@@ -173,6 +241,11 @@ export const COMMANDS: readonly Command[] = [
         about: "not in this version: the bridge serves its own host alone",
       },
       { name: "serf-auth", value: "KEY", example: "KEY", about: "not in this version, as --serf" },
+      limits,
+      linkCert,
+      linkKey,
+      linkCa,
+      linkVerify,
     ],
     examples: ["toychat bridge", "toychat bridge --listen 127.0.0.1:0"],
   },
@@ -195,6 +268,9 @@ export const COMMANDS: readonly Command[] = [
       bridge,
       id,
       address,
+      limits,
+      ...linkTls,
+      linkVerify,
     ],
     examples: ["toychat chat", "toychat chat app.ts --id chat-1 --listen 127.0.0.1:7001"],
   },
@@ -202,7 +278,22 @@ export const COMMANDS: readonly Command[] = [
     name: "proxy",
     about: "a ProxyServer: users connect here, by MQTT or WebSocket",
     more: "To let users in from other hosts give --host 0.0.0.0.",
-    flags: [mqtt, http, metrics, bridge, id, address, grace],
+    flags: [
+      mqtt,
+      http,
+      mqtts,
+      https,
+      cert,
+      key,
+      origins,
+      metrics,
+      bridge,
+      id,
+      address,
+      limits,
+      grace,
+      ...linkTls,
+    ],
     examples: [
       "toychat proxy",
       "toychat proxy --mqtt off --http 3000",
@@ -213,7 +304,7 @@ export const COMMANDS: readonly Command[] = [
     name: "members",
     about: "lists who is in the cluster",
     more: "With --json: an array of {id, role, address, slot?, state}.",
-    flags: [bridge, json],
+    flags: [bridge, ...linkTls, json],
     examples: ["toychat members", "toychat members --json"],
   },
   {
@@ -221,7 +312,7 @@ export const COMMANDS: readonly Command[] = [
     about: "says which ChatServer owns a room",
     more: "With --json: {room, id, address, slot}.",
     argument: { name: "ROOM", required: true, about: "name of the room, which is also its MQTT topic" },
-    flags: [bridge, json],
+    flags: [bridge, ...linkTls, json],
     examples: ["toychat owner area/1", "toychat owner area/1 --json"],
   },
 ];

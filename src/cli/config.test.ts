@@ -74,6 +74,15 @@ describe("one file serves all commands:", () => {
     expect(values({ bridge: { listen: "127.0.0.1:9" } }, "proxy")).toEqual({});
   });
 
+  test("limits are an object or a text, and those of other commands are passed over", () => {
+    const content = { limits: { maxSessions: 5, maxOpenRooms: 6, messageRate: "off" } };
+    expect(values(content, "proxy")).toEqual({ limits: "maxSessions=5,messageRate=off" });
+    expect(values(content, "chat")).toEqual({ limits: "maxOpenRooms=6" });
+    expect(values(content, "dev")).toEqual({ limits: "maxSessions=5,maxOpenRooms=6,messageRate=off" });
+    expect(values(content, "bridge")).toEqual({});
+    expect(values({ limits: "maxRooms=1" }, "proxy")).toEqual({ limits: "maxRooms=1" });
+  });
+
   test("paths are relative to the file", () => {
     const config = read({ "secret-file": "s.txt", chat: { app: "lib/app.ts" } }, "chat");
     expect(config.flags.get("secret-file")?.value).toBe(join(folder, "s.txt"));
@@ -93,6 +102,9 @@ describe("a wrong file is answered by what to write:", () => {
     [{ mqtt: [1] }, 'must be a text or a number, such as "1883"'],
     [{ mqtt: true }, "must be a text or a number"],
     [{ verbose: "yes" }, "must be true or false"],
+    [{ limits: { maxSesions: 1 } }, "did you mean maxSessions?"],
+    [{ limits: { maxSessions: "many" } }, 'maxSessions must be a number, or "off"'],
+    [{ proxy: { limits: { maxOpenRooms: 1 } } }, '"maxOpenRooms": there is no such limit'],
     [{ config: "x" }, "belongs on the command line"],
     [{ constructor: 1 }, "is no flag"],
     ['{"__proto__": 1}', "is no flag"],

@@ -6,8 +6,9 @@
  * ```
  *
  * A key is the name of a flag; flags that the command does not have are passed over, so that one file serves all commands
- * of a host. (`http` at the top is the proxy's: a ChatServer's port for its health stands under `chat`.) An object under a command's name is for that command alone. The command line wins over both. Paths are
- * relative to the file.
+ * of a host. (`http` at the top is the proxy's: a ChatServer's port for its health stands under `chat`.) An object under
+ * a command's name is for that command alone. The command line wins over both. Paths are relative to the file. `limits`
+ * may be an object, as `{ "maxSessions": 5000, "messageRate": "off" }`.
  *
  * @module
  */
@@ -16,6 +17,7 @@ import { dirname, resolve } from "node:path";
 import { errorMessage, ToychatError } from "../lib/errors.ts";
 import { allFlags, type Command, COMMANDS, type Flag, flagsOf } from "./commands.ts";
 import type { FlagValue } from "./flags.ts";
+import { limitsText } from "./limits.ts";
 import { badUsage, quoted, suggestion } from "./usage.ts";
 
 /** What a file of `--config` says for one command. */
@@ -28,7 +30,9 @@ export interface Config {
 
 /** The key that stands for the argument `app.ts`. */
 const APP = "app";
-const PATHS: readonly string[] = ["secret-file", APP];
+/** The flag whose value may be an object. */
+const LIMITS = "limits";
+const PATHS: readonly string[] = ["secret-file", "cert", "key", "link-cert", "link-key", "link-ca", APP];
 /** Flags that make no sense in the file. */
 const NOT_HERE: readonly string[] = ["config", "help", "version"];
 
@@ -92,7 +96,10 @@ class ConfigFile {
       this.#unknown(source, key, own);
     const counts = mine && (own || !mine.own);
     if (NOT_HERE.includes(key)) throw badUsage(`${source} belongs on the command line: leave it out`);
-    const text = this.#text(source, known, value);
+    const text = known.name === LIMITS && isObject(value)
+      ? limitsText(source, value, this.#command.name, own)
+      : this.#text(source, known, value);
+    if (text === undefined) return;
     if (counts && text !== "false") values.set(key, { value: text, source });
     else if (counts) values.delete(key);
   }

@@ -20,6 +20,7 @@ import { readConfig } from "./config.ts";
 import { type Endpoint, endpointText, Flags, type FlagValue } from "./flags.ts";
 import { createLog } from "./output.ts";
 import { processMetrics, watchLoop } from "./process_metrics.ts";
+import { linkClientTls } from "./tls.ts";
 import { badUsage, quoted } from "./usage.ts";
 
 /** What a command works with. */
@@ -96,11 +97,13 @@ function readSecret(flags: Flags): string | undefined {
 /** The membership of this host's bridge. Roles wait 10 s for it, as it may start at the same time. */
 export function bridgeMembership(context: Context, timeoutMs = 10_000): BridgeMembership {
   const { flags, transport, secret, log } = context;
+  const tls = linkClientTls(flags);
   return new BridgeMembership({
     transport,
     url: flags.bridge(),
     timeoutMs,
     log,
+    ...(tls ? { tls } : {}),
     ...(secret === undefined ? {} : { secret }),
   });
 }

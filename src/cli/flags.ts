@@ -48,7 +48,7 @@ export class Flags {
     return this.#values.get(name)?.value === "true";
   }
 
-  /** A port; undefined for `off`. */
+  /** A port; undefined for `off`, which `otherwise` may be as well. */
   port(name: string, otherwise: number | undefined): number | undefined {
     const given = this.#values.get(name);
     if (!given) return otherwise;

@@ -47,6 +47,11 @@ export class Life {
     await delay(systemClock, this.#graceMs);
   }
 
+  /** Has `work` called at SIGHUP, which ends a process that has nothing to do then. */
+  onHangup(work: () => void): void {
+    process.on("SIGHUP", work);
+  }
+
   /** Stops everything; whether all of it went well. */
   async stop(): Promise<boolean> {
     let well = true;

@@ -4,21 +4,25 @@
  * @module
  */
 import { ChatServer } from "../chat/chat_server.ts";
+import type { ChatLimits } from "../chat/options.ts";
 import { Bridge } from "../http/bridge.ts";
 import { healthApp, type Observed } from "../http/health.ts";
 import { serveHttp } from "../http/serve_http.ts";
 import { delay, systemClock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import type { ListenSocket } from "../lib/transport.ts";
+import type { ListenSocket, TlsOptions } from "../lib/transport.ts";
 import { LocalMembership } from "../membership/local.ts";
 import type { Membership } from "../membership/membership.ts";
 import { mqtt } from "../protocols/mqtt.ts";
+import type { ProxyLimits, ProxyListening } from "../proxy/options.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
 import { bridgeMembership, type Context, guardedListen, healthListen, publicAddress } from "./context.ts";
-import { type Endpoint, endpointText } from "./flags.ts";
+import { type Endpoint, endpointText, type Flags } from "./flags.ts";
+import { BRIDGE, CHAT, limitsOf, PROXY } from "./limits.ts";
 import type { Life } from "./life.ts";
+import { linkClientTls, linkServerTls, originsOf, reloadOnHangup, userTls } from "./tls.ts";
 import { badUsage } from "./usage.ts";
 
 /** What the ready line says of a ChatServer; its HTTP port where it has one. */
@@ -30,12 +34,16 @@ interface ChatPorts {
 }
 
 /** What the ready line says of a proxy; ports that are off are left out. */
-interface ProxyPorts {
+interface ProxyPorts extends Partial<Readonly<Record<PortName, number>>> {
   readonly id: string;
-  readonly mqtt?: number;
-  readonly http?: number;
   readonly metrics?: number;
 }
+
+/** The flags that name ports for users, those with TLS last. */
+const PORTS = ["mqtt", "http", "mqtts", "https"] as const;
+type PortName = typeof PORTS[number];
+/** Ports by flag; undefined where one is off. */
+type Ports = Readonly<Record<PortName, number | undefined>>;
 
 const MQTT_PORT = 1883;
 const HTTP_PORT = 8080;
@@ -51,9 +59,18 @@ export async function bridge(context: Context, life: Life): Promise<object> {
     }
   }
   const listen = guardedListen(context, "bridge", BRIDGE_PORT);
-  const server = new Bridge({ transport, listen, log, moreMetrics: [metrics], ...secretOf(context) });
+  const tls = linkServerTls(flags);
+  const server = new Bridge({
+    transport,
+    listen: { ...listen, ...(tls ? { tls } : {}) },
+    log,
+    moreMetrics: [metrics],
+    limits: limitsOf(flags, "bridge", BRIDGE),
+    ...secretOf(context),
+  });
   life.onStop(() => server.stop());
   life.onDrain(flags.graceMs(), () => server.drain());
+  if (tls) reloadOnHangup(life, log, () => linkServerTls(flags), (fresh) => server.setCertificate(fresh));
   await named(flags.text("listen") ? flags.source("listen") : "the bridge", server.start());
   return { role: "bridge", listen: server.address };
 }
@@ -63,7 +80,8 @@ export async function chat(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
   const listen = guardedListen(context, "ChatServer", 0);
   const http = healthListen(context, "http");
-  const settings = { id: flags.id(), address: publicAddress(flags, listen), listen };
+  const limits = limitsOf(flags, "chat", CHAT);
+  const settings = { id: flags.id(), address: publicAddress(flags, listen), listen, limits };
   const membership = bridgeMembership(context);
   const application = await loadApplication(context.argument, log);
   life.onStop(() => membership.close());
@@ -74,13 +92,14 @@ export async function chat(context: Context, life: Life): Promise<object> {
 /** `toychat proxy`. */
 export async function proxy(context: Context, life: Life): Promise<object> {
   const { flags } = context;
-  const ports = { mqtt: flags.port("mqtt", MQTT_PORT), http: flags.port("http", HTTP_PORT) };
+  const ports = portsOf(flags);
   const health = healthListen(context, "metrics");
-  if (ports.mqtt === undefined && ports.http === undefined) {
+  if (Object.values(ports).every((port) => port === undefined)) {
     throw badUsage("--mqtt off and --http off leave no way for users to come in: leave one of them out");
   }
   const first = { host: flags.host(), port: 0 };
-  const settings = { id: flags.id(), address: publicAddress(flags, first), ...ports, health };
+  const limits = limitsOf(flags, "proxy", PROXY);
+  const settings = { id: flags.id(), address: publicAddress(flags, first), ports, limits, health };
   const membership = bridgeMembership(context);
   life.onStop(() => membership.close());
   return { role: "proxy", ...await openProxy(context, membership, settings, life) };
@@ -89,24 +108,41 @@ export async function proxy(context: Context, life: Life): Promise<object> {
 /** `toychat dev`. */
 export async function dev(context: Context, life: Life): Promise<object> {
   const { flags, log } = context;
-  const [mqttPort, httpPort] = [flags.port("mqtt", MQTT_PORT), flags.port("http", HTTP_PORT)];
+  const ports = portsOf(flags);
   const counts = { chats: flags.count("chats"), proxies: flags.count("proxies") };
+  const limits = { chat: limitsOf(flags, "dev", CHAT), proxy: limitsOf(flags, "dev", PROXY) };
   const membership = new LocalMembership(secretOf(context));
   const application = await loadApplication(context.argument, log);
   const chats: ChatPorts[] = [];
   const metrics: Metrics[] = [context.metrics];
   for (let n = 1; n <= counts.chats; n++) {
-    const settings = { id: `chat-${n}`, listen: { host: "127.0.0.1", port: 0 }, last: true, metrics };
+    const settings = {
+      id: `chat-${n}`,
+      listen: { host: "127.0.0.1", port: 0 },
+      last: true,
+      limits: limits.chat,
+      metrics,
+    };
     chats.push(await openChat(context, membership, application, settings, life));
   }
   const proxies: ProxyPorts[] = [];
   for (let n = 0; n < counts.proxies; n++) {
-    const ports = { mqtt: portAfter(mqttPort, n), http: portAfter(httpPort, n) };
-    proxies.push(await openProxy(context, membership, { id: `proxy-${n + 1}`, ...ports, metrics }, life));
+    const own = Object.fromEntries(PORTS.map((name) => [name, portAfter(ports[name], n)])) as Ports;
+    const settings = { id: `proxy-${n + 1}`, ports: own, limits: limits.proxy, metrics };
+    proxies.push(await openProxy(context, membership, settings, life));
   }
-  const { id: _id, ...ports } = proxies[0] ?? { id: "" };
+  const { id: _id, ...first } = proxies[0] ?? { id: "" };
   const ids = [...chats, ...proxies].map(({ id }) => id);
-  return { role: "dev", ids, ...ports, proxies, chats };
+  return { role: "dev", ids, ...first, proxies, chats };
+}
+
+function portsOf(flags: Flags): Ports {
+  return {
+    mqtt: flags.port("mqtt", MQTT_PORT),
+    http: flags.port("http", HTTP_PORT),
+    mqtts: flags.port("mqtts", undefined),
+    https: flags.port("https", undefined),
+  };
 }
 
 /** The port for the `n`th proxy after the first; 0 stays 0, as each picks its own. */
@@ -122,6 +158,7 @@ interface ChatSettings {
   readonly http?: Endpoint | undefined;
   /** What goes on a common `/metrics`: the server adds its own. */
   readonly metrics?: Metrics[];
+  readonly limits: Partial<ChatLimits>;
   /** Whether the cluster ends with this process, so that there is nobody to hand rooms to. */
   readonly last?: boolean;
 }
@@ -134,12 +171,15 @@ async function openChat(
   life: Life,
 ): Promise<ChatPorts> {
   const { transport, log, flags } = context;
-  const { id, address, listen, http, metrics = [], last = false } = settings;
+  const { id, address, listen, limits, http, metrics = [], last = false } = settings;
+  const [tls, linkTls] = last ? [] : [linkServerTls(flags), linkClientTls(flags)];
   const server = new ChatServer({
     membership,
     transport,
-    listen,
+    listen: { ...listen, ...(tls ? { tls } : {}) },
     log,
+    limits,
+    ...(linkTls ? { linkTls } : {}),
     ...(id === undefined ? {} : { id }),
     ...(address === undefined ? {} : { address }),
     ...secretOf(context),
@@ -148,6 +188,7 @@ async function openChat(
   const more = [context.metrics, ...ownMetrics(membership)];
   const health = http && await serveHealth(context, server, "http", http, more, life);
   life.onStop(() => server.stop({ drain: !last }));
+  if (tls) reloadOnHangup(life, log, () => linkServerTls(flags), (fresh) => server.setCertificate(fresh));
   await application(server);
   await named(flags.text("listen") ? flags.source("listen") : "the ChatServer", server.start());
   const ports = { id: server.id, listen: server.address, slot: server.slot };
@@ -177,8 +218,8 @@ function ownMetrics({ metrics }: Membership): readonly Metrics[] {
 interface ProxySettings {
   readonly id?: string | undefined;
   readonly address?: string | undefined;
-  readonly mqtt: number | undefined;
-  readonly http: number | undefined;
+  readonly ports: Ports;
+  readonly limits: Partial<ProxyLimits>;
   /** What else is on `/metrics`. */
   readonly metrics?: readonly Metrics[];
   /** Where metrics and health have a port of their own; by default they are on `http`. */
@@ -192,15 +233,24 @@ async function openProxy(
   life: Life,
 ): Promise<ProxyPorts> {
   const { transport, log, flags } = context;
-  const { id, address } = settings;
+  const { id, address, ports } = settings;
   const host = flags.host();
+  const secure = () =>
+    userTls(flags, (["mqtts", "https"] as const).filter((name) => ports[name] !== undefined));
+  const tls = secure();
+  const linkTls = linkClientTls(flags);
   const server = new ProxyServer({
     membership,
     transport,
     log,
-    listen: settings.mqtt === undefined ? [] : [{ host, port: settings.mqtt, protocol: mqtt() }],
+    limits: settings.limits,
+    listen: [
+      ...(ports.mqtt === undefined ? [] : [{ host, port: ports.mqtt, protocol: mqtt() }]),
+      ...(ports.mqtts === undefined || !tls ? [] : [{ host, port: ports.mqtts, protocol: mqtt(), tls }]),
+    ],
     ...(id === undefined ? {} : { id }),
     ...(address === undefined ? {} : { address }),
+    ...(linkTls ? { linkTls } : {}),
     ...secretOf(context),
   });
   const more = [...settings.metrics ?? [context.metrics], ...ownMetrics(membership)];
@@ -208,24 +258,40 @@ async function openProxy(
     await serveHealth(context, server, "metrics", settings.health, more, life);
   life.onStop(() => server.stop());
   life.onDrain(flags.graceMs(), () => server.drain());
-  if (settings.http !== undefined) {
-    const metrics = flags.text("metrics") === undefined ? more : false;
-    await named(flags.source("http"), serveHttp(server, { host, port: settings.http, metrics }));
-  }
-  await named(flags.source("mqtt"), server.start());
+  if (tls) reloadOnHangup(life, log, secure, (fresh) => server.setCertificate(fresh));
+  await openHttp(context, server, ports, tls, flags.text("metrics") === undefined ? more : false);
+  await named(flags.source(ports.mqtt === undefined ? "mqtts" : "mqtt"), server.start());
   await linked(server, membership);
   for (const socket of server.listening) {
-    log("info", "listening", { proxy: server.id, protocol: socket.protocol, address: endpointText(socket) });
+    log("info", "listening", { proxy: server.id, protocol: flagOf(socket), address: endpointText(socket) });
   }
-  const port = (protocol: string): number | undefined =>
-    server.listening.find((socket) => socket.protocol === protocol)?.port;
-  const [mqttPort, httpPort] = [port("mqtt"), port("http")];
   return {
     id: server.id,
-    ...(mqttPort === undefined ? {} : { mqtt: mqttPort }),
-    ...(httpPort === undefined ? {} : { http: httpPort }),
+    ...Object.fromEntries(server.listening.map((socket) => [flagOf(socket), socket.port])),
     ...(health === undefined ? {} : { metrics: health.port }),
   };
+}
+
+async function openHttp(
+  { flags }: Context,
+  server: ProxyServer,
+  ports: Ports,
+  tls: TlsOptions | undefined,
+  metrics: readonly Metrics[] | false,
+): Promise<void> {
+  const origins = originsOf(flags);
+  const options = { host: flags.host(), metrics, ...(origins ? { origins } : {}) };
+  if (ports.http !== undefined) {
+    await named(flags.source("http"), serveHttp(server, { ...options, port: ports.http }));
+  }
+  if (ports.https !== undefined && tls) {
+    await named(flags.source("https"), serveHttp(server, { ...options, port: ports.https, tls }));
+  }
+}
+
+/** The flag that a port came from. */
+function flagOf({ protocol, tls }: ProxyListening): string {
+  return tls ? `${protocol}s` : protocol;
 }
 
 /** Where there are ChatServers, a proxy is ready when it has a link to one; it does not wait for long. */

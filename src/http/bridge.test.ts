@@ -155,7 +155,7 @@ describe("reading by POST", () => {
   });
 
   test("refuses pages in browsers, bodies that are too long, and other paths", async () => {
-    await start({ allowedOrigins: ["https://admin.example"] });
+    await start({ origins: ["https://admin.example"] });
     expect((await request(rpc("view.get"), { origin: "http://evil.example" })).status).toBe(403);
     expect((await request(rpc("view.get"), { origin: "https://admin.example" })).status).toBe(200);
     expect((await request("x".repeat(70_000))).status).toBe(413);
@@ -215,6 +215,26 @@ describe("a connection", () => {
     await start();
     const client = await RawClient.open();
     await clock.until(() => client.closed !== undefined, 5300);
+  });
+
+  test("that has not proven the secret makes place for a newer one, and members keep theirs", async () => {
+    await start({ secret: "sesame", limits: { maxConnections: 3, maxUnproved: 2 } });
+    const member = new BridgeMembership({ transport, clock, url: bridge.url, secret: "sesame" });
+    await finish(member.open());
+    const [one, two] = [await RawClient.open(), await RawClient.open()];
+    const three = await RawClient.open();
+    await clock.until(() => one.closed !== undefined);
+    expect([two.closed, three.closed]).toEqual([undefined, undefined]);
+    const other = new BridgeMembership({ transport, clock, url: bridge.url, secret: "sesame" });
+    await finish(other.open());
+    expect(two.closed).toBeDefined();
+    expect(bridge.metrics.get("toychat_bridge_unproved_evicted_total")).toBe(2);
+    const more = new BridgeMembership({ transport, clock, url: bridge.url, secret: "sesame" });
+    await finish(more.open());
+    const upgrade = new Request("http://127.0.0.1:7374/rpc");
+    expect((await finish(transport.fetch(upgrade))).status).toBe(503);
+    expect(bridge.metrics.get("toychat_bridge_connections_refused_total")).toBe(1);
+    await Promise.all([member, other, more].map((open) => finish(open.close())));
   });
 
   test("that sends bytes, or too much before the proof, is ended", async () => {

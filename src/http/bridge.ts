@@ -10,11 +10,13 @@ import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness, READY, waiting } from "../lib/readiness.ts";
-import type { ListenOptions, ListenSocket, Transport } from "../lib/transport.ts";
+import type { ListenOptions, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
+import type { BridgeLimits } from "../membership/bridge_limits.ts";
 import { BridgeService } from "../membership/bridge_service.ts";
 import { placementKey } from "../membership/placement.ts";
 import { requireSecret } from "../lib/hosts.ts";
 import type { View } from "../membership/view.ts";
+import type { Origins } from "./origins.ts";
 import { createRpcApp } from "./rpc_app.ts";
 
 /** Options of {@linkcode Bridge}. */
@@ -29,8 +31,10 @@ export interface BridgeOptions {
   readonly cluster?: string;
   /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. */
   readonly placementKey?: Uint8Array;
-  /** Web origins that may call; default none. */
-  readonly allowedOrigins?: readonly string[];
+  /** Web origins that may call, or `"*"` for all; default none, which keeps every page in a browser out. */
+  readonly origins?: Origins;
+  /** Limits that differ from the defaults. */
+  readonly limits?: Partial<BridgeLimits>;
   /** What else is on `/metrics`, beside the bridge's own. */
   readonly moreMetrics?: readonly Metrics[];
   /** Time and chance; default the system's. */
@@ -65,7 +69,7 @@ export class Bridge {
   #address = "";
   #draining = false;
 
-  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty. */
+  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty, and `bad_option`. */
   constructor(options: BridgeOptions) {
     this.#options = options;
     const { clock = systemClock, log = noLog, transport } = options;
@@ -76,6 +80,7 @@ export class Bridge {
       placementKey: options.placementKey ?? placementKey(options.secret),
       secret: options.secret,
       log: limitLog(log, { clock, metrics: this.metrics }),
+      limits: options.limits,
       metrics: this.metrics,
     });
   }
@@ -117,12 +122,25 @@ export class Bridge {
     const listen = { host: "127.0.0.1", ...(this.#options.listen ?? { port: 7374 }) };
     requireSecret("a bridge", listen.host, this.#options.secret);
     if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
-    const { allowedOrigins = [], moreMetrics = [] } = this.#options;
-    const fetch = createRpcApp(this.#service, this, { allowedOrigins, metrics: moreMetrics });
+    const { origins = [], moreMetrics = [] } = this.#options;
+    const fetch = createRpcApp(this.#service, this, { origins, metrics: moreMetrics });
     this.#socket = this.#options.transport.serve({ ...listen, fetch });
     const socket = await this.#socket;
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;
     this.#service.start();
+  }
+
+  /**
+   * Shows another certificate to members that connect from now on, where it listens with TLS.
+   *
+   * @returns `false` where it does not, or the runtime cannot (Bun): it must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  async setCertificate(tls: TlsOptions): Promise<boolean> {
+    const socket = await this.#socket;
+    if (!socket?.setCertificate) return false;
+    socket.setCertificate(tls);
+    return true;
   }
 
   /**

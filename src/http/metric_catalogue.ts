@@ -25,7 +25,7 @@ export interface MetricInfo {
 type Row = readonly [name: string, roles: string, help: string, label?: string, values?: string];
 
 const REFUSALS = "invalid_room too_large too_many_rooms unavailable listener_failed listener_timeout " +
-  "not_authorized gone";
+  "not_authorized server_full room_full gone";
 
 const COUNTERS: readonly Row[] = [
   // Users' connections.
@@ -35,15 +35,11 @@ const COUNTERS: readonly Row[] = [
     "proxy",
     "Sessions that the proxy ended.",
     "reason",
-    "shutting_down slow_consumer keepalive_timeout authentication_timeout taken_over kicked",
+    "shutting_down slow_consumer keepalive_timeout authentication_timeout authentication_expired " +
+    "server_busy too_many_connections rate_exceeded taken_over kicked",
   ],
   ["toychat_authentication_timeouts_total", "proxy", "Clients that did not say in time who they are."],
   ["toychat_keepalive_timeouts_total", "proxy", "Clients that fell silent."],
-  [
-    "toychat_slow_consumer_total",
-    "proxy",
-    "Deliveries that did not fit into what is queued to a slow client.",
-  ],
   ["toychat_origins_refused_total", "proxy", "WebSockets refused because of the page's origin."],
   ["toychat_joins_refused_total", "proxy", "Joins that were refused or failed.", "reason", REFUSALS],
   ["toychat_websocket_bad_messages_total", "proxy", "Messages on JSON over WebSocket that were malformed."],
@@ -157,11 +153,6 @@ const COUNTERS: readonly Row[] = [
     "chat",
     "Connections of links that ended before they were proven.",
   ],
-  [
-    "toychat_foreign_sessions_total",
-    "chat",
-    "Links ended as the peer spoke for a session that is not its own.",
-  ],
   ["toychat_link_frames_sent_total", "proxy chat", "Frames sent on links."],
   ["toychat_link_frames_received_total", "proxy chat", "Frames received on links."],
   ["toychat_bridge_connects_total", "member", "Connections to the bridge."],
@@ -178,6 +169,93 @@ const COUNTERS: readonly Row[] = [
     "Callers refused who did not prove to belong to the cluster.",
     "reason",
     "unauthorized wrong_cluster wrong_secret unproved_timeout wrong_token origin too_many_connections",
+  ],
+  // Limits and trust.
+  [
+    "toychat_rate_limited_total",
+    "proxy",
+    "Times that a session was not read for a while as it sent faster than it may.",
+  ],
+  ["toychat_rate_exceeded_total", "proxy", "Sessions ended as they sent far faster than they may."],
+  [
+    "toychat_slow_consumers_total",
+    "proxy",
+    "Sessions that did not read fast enough, each counted once until it has caught up or is ended.",
+  ],
+  [
+    "toychat_deliveries_dropped_total",
+    "proxy",
+    "Deliveries left out, unacknowledged ones, as the session had too much waiting.",
+  ],
+  [
+    "toychat_sessions_refused_total",
+    "proxy",
+    "Clients turned away as the proxy has as many sessions as it may.",
+  ],
+  [
+    "toychat_address_connections_refused_total",
+    "proxy",
+    "Clients turned away as their address has as many connections as it may.",
+  ],
+  [
+    "toychat_unauthenticated_evicted_total",
+    "proxy",
+    "Connections ended as too many had not said who they are.",
+  ],
+  [
+    "toychat_hellos_too_large_total",
+    "proxy",
+    "Connections ended as they sent too many bytes before saying who they are.",
+  ],
+  ["toychat_messages_too_large_total", "proxy", "Messages refused as they are larger than they may be."],
+  [
+    "toychat_senders_pushed_back_total",
+    "proxy chat",
+    "Times that a sender was not read on as too much of its was under way.",
+  ],
+  ["toychat_authentications_refused_total", "proxy", "Clients whose credentials were refused."],
+  [
+    "toychat_authentications_expired_total",
+    "proxy",
+    "Sessions ended as what they were let in by has expired.",
+  ],
+  [
+    "toychat_authentication_failures_total",
+    "proxy",
+    "Times that `authenticate` threw or did not answer in time.",
+  ],
+  ["toychat_authorizations_refused_total", "proxy", "Joins, messages and wills that `authorize` refused."],
+  [
+    "toychat_authorization_failures_total",
+    "proxy",
+    "Times that `authorize` threw or did not answer in time.",
+  ],
+  [
+    "toychat_mqtt_takeovers_refused_total",
+    "proxy",
+    "MQTT connections refused as another user has their client identifier.",
+  ],
+  [
+    "toychat_link_handshakes_evicted_total",
+    "chat",
+    "Connections of links ended as too many had not proven the secret.",
+  ],
+  ["toychat_rooms_refused_total", "chat", "Rooms not opened as the ChatServer has as many as it may."],
+  ["toychat_room_members_refused_total", "chat", "Joins refused as the room has as many members as it may."],
+  [
+    "toychat_frames_forbidden_total",
+    "chat",
+    "Links ended as the peer said what it may not, such as a word for a session that is not its own.",
+  ],
+  [
+    "toychat_bridge_connections_refused_total",
+    "bridge",
+    "Connections refused as the bridge has as many as it may.",
+  ],
+  [
+    "toychat_bridge_unproved_evicted_total",
+    "bridge",
+    "Connections ended as too many had not proven the secret.",
   ],
   // The process.
   [
@@ -207,6 +285,9 @@ const GAUGES: readonly Row[] = [
   ["toychat_lease_held", "chat", "1 while the ChatServer may accept messages."],
   ["toychat_bridge_connected", "member", "1 while there is a connection to the bridge."],
   ["toychat_bridge_connections", "bridge", "Connections of members and readers."],
+  ["toychat_unauthenticated_connections", "proxy", "Connections that have not been let in yet."],
+  ["toychat_authentications_pending", "proxy", "Questions to `authenticate` that are open."],
+  ["toychat_authorizations_pending", "proxy", "Questions to `authorize` that are open."],
   ["process_start_time_seconds", "process", "When the process started, in seconds since 1970."],
   ["process_resident_memory_bytes", "process", "Memory that the process holds."],
   ["process_heap_bytes", "process", "Memory that JavaScript uses."],

@@ -133,19 +133,55 @@ describe("a WebSocket", () => {
     expect(broken.status).toBe(400);
   });
 
-  test("may come from any origin, or from those allowed; programs send none", async () => {
+  test("may come from its own host, or from the origins allowed; programs send none", async () => {
     const ask = async (options: ProxyAppOptions, origin?: string): Promise<number> => {
       const headers: HeadersInit = { upgrade: "websocket", ...(origin ? { origin } : {}) };
       const env = { remoteAddress: "", upgrade: () => new Response(null) };
       return (await proxyApp(proxy, options).fetch(new Request("http://x/ws", { headers }), env)).status;
     };
-    const allowedOrigins = ["https://mine.example"];
-    expect(await ask({}, "https://any.example")).toBe(200);
-    expect(await ask({ allowedOrigins }, "https://mine.example")).toBe(200);
-    expect(await ask({ allowedOrigins })).toBe(200);
-    expect(await ask({ allowedOrigins }, "https://any.example")).toBe(403);
-    expect(await ask({ allowedOrigins: [] }, "null")).toBe(403);
-    expect(proxy.metrics.get("toychat_origins_refused_total")).toBe(2);
+    const origins = ["https://mine.example"];
+    expect(await ask({}, "https://x")).toBe(200);
+    expect(await ask({}, "https://any.example")).toBe(403);
+    expect(await ask({ origins: "*" }, "https://any.example")).toBe(200);
+    expect(await ask({ origins }, "https://mine.example")).toBe(200);
+    expect(await ask({ origins })).toBe(200);
+    expect(await ask({ origins }, "https://any.example")).toBe(403);
+    expect(await ask({ origins: [] }, "null")).toBe(403);
+    expect(proxy.metrics.get("toychat_origins_refused_total")).toBe(3);
+  });
+
+  test("is let in by its token before it is opened, or refused in the words of HTTP", async () => {
+    let asked = 0;
+    proxy = new ProxyServer({
+      membership,
+      transport,
+      authenticate: ({ token, protocol }) => {
+        asked++;
+        if (token === "down") return Promise.reject(new Error("no database"));
+        if (token === "banned") return { refused: "not_authorized", reason: "banned" };
+        return token === undefined ? undefined : `${protocol}:${token}`;
+      },
+    });
+    await serve();
+    expect(JSON.parse(await open("/ws?user=eve&token=ann"))).toMatchObject({ user: "websocket:ann" });
+    expect(asked).toBe(1);
+    expect(JSON.parse(await open("/ws", ["toychat", "token.ann"]))).toMatchObject({ user: "websocket:ann" });
+    const refused = async (token: string) => {
+      const headers = {
+        upgrade: "websocket",
+        connection: "upgrade",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+      };
+      const response = await transport.fetch(new Request("http://127.0.0.1/ws", { headers }));
+      return [response.status, (await response.json()).error, response.headers.get("www-authenticate")];
+    };
+    expect(await refused("")).toMatchObject([401, { code: "not_authenticated" }, 'Bearer realm="toychat"']);
+    expect(await refused("banned")).toMatchObject([403, { code: "not_authorized", message: "banned" }, null]);
+    expect(await refused("down")).toMatchObject([503, { code: "unavailable" }, null]);
+    expect(proxy.metrics.get("toychat_authentications_refused_total")).toBe(2);
+    expect(proxy.metrics.get("toychat_authentication_failures_total")).toBe(1);
   });
 
   test("can speak a protocol of one's own on a path of one's own, and none where that is off", async () => {

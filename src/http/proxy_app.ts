@@ -6,12 +6,15 @@
 import { Hono } from "hono";
 import { ToychatError } from "../lib/errors.ts";
 import type { ServeEnvironment } from "../lib/transport.ts";
-import type { ClientProtocol } from "../protocols/protocol.ts";
+import type { User } from "../protocols/credentials.ts";
+import type { ClientProtocol, OpenRefusal } from "../protocols/protocol.ts";
 import { mqtt } from "../protocols/mqtt.ts";
 import { websocket } from "../protocols/websocket.ts";
 import type { ProxyServer } from "../proxy/proxy_server.ts";
+import type { TurnAway } from "../proxy/admission.ts";
 import { demoPage } from "./demo_page.ts";
 import { addHealth, type FetchApp, type HealthOptions } from "./health.ts";
+import { type OriginCheck, originCheck, type Origins } from "./origins.ts";
 
 /** Options of {@linkcode proxyApp}. */
 export interface ProxyAppOptions extends HealthOptions {
@@ -21,10 +24,11 @@ export interface ProxyAppOptions extends HealthOptions {
    */
   readonly protocols?: Readonly<Record<string, ClientProtocol | false>>;
   /**
-   * Web origins whose pages may open a WebSocket, as `"https://chat.example.org"`; default all of them. Programs that are no
-   * browser send no origin and are not held to it.
+   * Web origins whose pages may open a WebSocket, as `"https://chat.example.org"`, or `"*"` for all; others get 403. Default
+   * pages of the host that the request was sent to, whatever their port. Programs that are no browser send no origin and
+   * are not held to it.
    */
-  readonly allowedOrigins?: readonly string[];
+  readonly origins?: Origins;
   /**
    * The answer to `GET /`: the text of an HTML page, or a function that answers; `false` for none. Default a small page to
    * try rooms with.
@@ -44,6 +48,8 @@ const PAGE_HEADERS = {
 /** What a message takes beside its body, in bytes; bodies may be base64, and rooms may be all escapes. */
 const ENVELOPE_BYTES = 4096;
 const ESCAPED_BYTES = 6;
+/** Seconds after which a client that was turned away may try again. */
+const RETRY_SECONDS = 5;
 
 /**
  * Makes the fetch handler through which a proxy takes users in over HTTP:
@@ -76,12 +82,12 @@ const ESCAPED_BYTES = 6;
 export function proxyApp(proxy: ProxyServer, options: ProxyAppOptions = {}): FetchApp {
   const app: App = new Hono();
   const protocols = { "/ws": websocket(), "/mqtt": mqtt(), ...options.protocols };
-  const origins = options.allowedOrigins && new Set(options.allowedOrigins);
+  const allowed = originCheck(options.origins);
   for (const [path, protocol] of Object.entries(protocols)) {
     if (!path.startsWith("/")) {
       throw new ToychatError("bad_option", `protocols: "${path}" is not a path: begin it with "/"`);
     }
-    if (protocol) app.get(path, (c) => upgrade(proxy, protocol, origins, c.req.raw, c.env));
+    if (protocol) app.get(path, (c) => upgrade(proxy, protocol, allowed, c.req.raw, c.env));
   }
   addHealth(app, proxy, options);
   const { page = demoPage } = options;
@@ -104,18 +110,17 @@ function html(text: string): Response {
 function upgrade(
   proxy: ProxyServer,
   protocol: ClientProtocol,
-  origins: ReadonlySet<string> | undefined,
+  allowed: OriginCheck,
   request: Request,
   env: ServeEnvironment | undefined,
-): Response {
+): Response | Promise<Response> {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return refuse(426, "upgrade_required", `open a WebSocket here: ${protocol.name} is spoken`, {
       upgrade: "websocket",
       connection: "upgrade",
     });
   }
-  const origin = request.headers.get("origin");
-  if (origins && origin !== null && !origins.has(origin)) {
+  if (!allowed(request)) {
     proxy.metrics.count("toychat_origins_refused_total");
     return refuse(403, "origin_not_allowed", "pages of this origin may not connect");
   }
@@ -127,7 +132,28 @@ function upgrade(
       `offer the subprotocol ${protocol.subprotocols?.join(" or ")}`,
     );
   }
-  return takeIn(proxy, protocol, subprotocol, request, env);
+  const away = proxy.turnsAway(env?.remoteAddress ?? "");
+  if (away) return refuseBusy(away);
+  const admitted = proxy.admit(protocol, request, env?.remoteAddress ?? "");
+  if (!admitted) return takeIn(proxy, protocol, subprotocol, request, env);
+  return admitted.then((user) =>
+    "refused" in user ? turnAway(user) : takeIn(proxy, protocol, subprotocol, request, env, user)
+  );
+}
+
+/** The answer to a client that was not let in. */
+function turnAway({ refused, reason }: OpenRefusal): Response {
+  if (refused === "bad_credentials") {
+    return refuse(401, "not_authenticated", reason ?? "the user or token was not accepted", {
+      "www-authenticate": 'Bearer realm="toychat"',
+    });
+  }
+  if (refused === "not_authorized") {
+    return refuse(403, "not_authorized", reason ?? "the user may not connect");
+  }
+  return refuse(503, "unavailable", "the credentials could not be checked: try again", {
+    "retry-after": "5",
+  });
 }
 
 function takeIn(
@@ -136,6 +162,7 @@ function takeIn(
   subprotocol: string | undefined,
   request: Request,
   env: ServeEnvironment | undefined,
+  user?: User,
 ): Response {
   if (typeof env?.upgrade !== "function") {
     throw new ToychatError(
@@ -147,11 +174,20 @@ function takeIn(
   const maxPayload = 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
   const choices = subprotocol === undefined ? { maxPayload } : { maxPayload, protocol: subprotocol };
   try {
-    return env.upgrade((connection) => proxy.accept(connection, protocol, request), choices);
+    return env.upgrade((connection) => proxy.accept(connection, protocol, request, user), choices);
   } catch (error) {
     if (!(error instanceof ToychatError) || error.code !== "not_an_upgrade") throw error;
     return refuse(400, "bad_upgrade", "this is no complete WebSocket handshake of version 13");
   }
+}
+
+/** Refuses before the upgrade: a client that is told so by HTTP costs no WebSocket. */
+function refuseBusy(reason: TurnAway): Response {
+  const again = { "retry-after": String(RETRY_SECONDS) };
+  if (reason === "server_busy") {
+    return refuse(503, reason, "this proxy has as many sessions as it takes: try again later", again);
+  }
+  return refuse(429, reason, "your address has as many connections as it may: close one first", again);
 }
 
 /** The subprotocol to select, undefined for none; null where the client offers none that the protocol answers to. */
@@ -159,7 +195,7 @@ function chooseSubprotocol(protocol: ClientProtocol, headers: Headers): string |
   const known = protocol.subprotocols ?? [];
   if (known.length === 0) return undefined;
   const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-  return known.find((name) => offered.includes(name)) ?? null;
+  return known.find((name) => offered.includes(name)) ?? (protocol.subprotocolOptional ? undefined : null);
 }
 
 function refuse(

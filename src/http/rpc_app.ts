@@ -9,14 +9,15 @@ import { ToychatError } from "../lib/errors.ts";
 import type { FetchHandler, ServeEnvironment } from "../lib/transport.ts";
 import type { BridgeService } from "../membership/bridge_service.ts";
 import { addHealth, type HealthOptions, type Observed } from "./health.ts";
+import { originCheck, type Origins } from "./origins.ts";
 
 /** Bytes of one POST, and of one WebSocket message. */
 const MAX_REQUEST = 65_536;
 
 /** Options of {@linkcode createRpcApp}. */
 export interface RpcAppOptions extends HealthOptions {
-  /** Web origins that may call; default none, which keeps every page in a browser out. */
-  readonly allowedOrigins?: readonly string[];
+  /** Web origins that may call, or `"*"` for all; default none, which keeps every page in a browser out. */
+  readonly origins?: Origins;
 }
 
 function refuse(status: number, message: string): Response {
@@ -38,12 +39,11 @@ export function createRpcApp(
   server: Observed,
   options: RpcAppOptions = {},
 ): FetchHandler {
-  const allowed = new Set(options.allowedOrigins ?? []);
+  const allowed = originCheck(options.origins ?? []);
   const app = new Hono<{ Bindings: ServeEnvironment }>();
 
   app.use("/rpc", async (c, next) => {
-    const origin = c.req.header("origin");
-    if (origin !== undefined && !allowed.has(origin)) {
+    if (!allowed(c.req.raw)) {
       service.refused(c.env?.remoteAddress ?? "", "origin");
       return refuse(403, "this origin is not allowed");
     }

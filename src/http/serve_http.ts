@@ -37,6 +37,6 @@ export async function serveHttp(proxy: ProxyServer, options: ServeHttpOptions): 
   const { port, host = "127.0.0.1", tls, transport = proxy.transport } = options;
   const fetch = options.fetch ?? proxyApp(proxy, options).fetch;
   const socket = await transport.serve({ port, host, fetch, ...(tls ? { tls } : {}) });
-  proxy.attach("http", socket);
+  proxy.attach("http", socket, tls !== undefined);
   return socket;
 }

@@ -12,7 +12,7 @@ export type Cancel = () => void;
 export interface Clock {
   /** Milliseconds on a monotonic clock; only differences mean anything. */
   now(): number;
-  /** Milliseconds since 1970, for logs alone. */
+  /** Milliseconds since 1970, for logs and for what names a date: the expiry of tokens. */
   wallTime(): number;
   /** Calls `fn` once after `ms` milliseconds. */
   after(ms: number, fn: () => void): Cancel;

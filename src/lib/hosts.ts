@@ -25,3 +25,12 @@ export function requireSecret(what: string, host: string, secret: string | undef
     `${what} on ${host} can be reached from other hosts: give it a secret, or listen on 127.0.0.1`,
   );
 }
+
+/** `host:port` for the list of members: `given`, in which port 0 stands for the port listened on, or what is listened on. */
+export function advertised(
+  given: string | undefined,
+  { host, port }: { host: string; port: number },
+): string {
+  const address = given ?? `${host.includes(":") ? `[${host}]` : host}:0`;
+  return address.replace(/:0$/, `:${port}`);
+}

@@ -66,6 +66,8 @@ export interface Connection {
   pause(): void;
   /** Reads again after `pause`. */
   resume(): void;
+  /** On a WebSocket that a client opened: sends a ping frame, which every WebSocket answers by itself. */
+  ping?(): void;
   /**
    * Sends what is queued, then ends the connection: FIN, or a close frame with `code` (1000) and `reason`.
    * A peer that does not read holds this up: follow up with `terminate` after a time of your choice.
@@ -90,6 +92,8 @@ export interface ConnectionHandler {
   data(chunk: Uint8Array | string): void;
   /** `bufferedAmount` fell below the low mark after `send` had returned `false`. */
   drain(): void;
+  /** The peer has answered a ping. */
+  pong?(): void;
   /** The connection has ended. Called exactly once, and last. */
   close(reason: CloseReason): void;
 }
@@ -100,6 +104,20 @@ export interface TlsOptions {
   readonly cert: string;
   /** Private key, PEM. */
   readonly key: string;
+  /** Certificate authorities, PEM: clients must show a certificate that one of them has signed. Default none is asked for. */
+  readonly ca?: string;
+}
+
+/** TLS for a connection that is made: PEM texts. The server's certificate is always verified. */
+export interface ClientTlsOptions {
+  /** Certificate authorities that may have signed the server's certificate; default those that the runtime knows. */
+  readonly ca?: string;
+  /** The name that the certificate must be for; default the host that is connected to. */
+  readonly serverName?: string;
+  /** Certificate chain to show to a server that asks for one. */
+  readonly cert?: string;
+  /** Its private key. */
+  readonly key?: string;
 }
 
 /** Where to listen. */
@@ -149,12 +167,19 @@ export interface ListenSocket {
   readonly port: number;
   /** Stops accepting; resolves when the port is free. Open connections live on. */
   close(): Promise<void>;
+  /**
+   * Serves connections that come from now on with another certificate; absent where there is no TLS, or the runtime cannot
+   * (Bun), so that listening must begin anew. Throws `bad_certificate`, and goes on with the old one.
+   */
+  setCertificate?(tls: TlsOptions): void;
 }
 
 /** Options of {@linkcode Transport.connect}. */
 export interface ConnectOptions {
   /** Gives up when aborted: the promise rejects with `connect_aborted`. */
   readonly signal?: AbortSignal;
+  /** Connects over TLS: needed for TCP; for a `wss:` URL it says how. */
+  readonly tls?: ClientTlsOptions;
   /** Subprotocols to offer on a WebSocket. */
   readonly protocols?: readonly string[];
   /** Largest WebSocket message accepted, in bytes; default 262144. */
@@ -186,7 +211,8 @@ export interface Transport {
    * Connects over TCP, or as a WebSocket client to a `ws:` or `wss:` URL.
    *
    * @throws {ToychatError} `connection_refused`, `host_not_found`, `connect_timeout`, `connect_aborted`,
-   * `upgrade_refused` (a WebSocket that was answered by plain HTTP), or `connect_failed`.
+   * `upgrade_refused` (a WebSocket that was answered by plain HTTP), `certificate_refused` (the server's is not to be
+   * trusted), or `connect_failed`.
    */
   connect(
     address: Address,

@@ -193,5 +193,12 @@ export const FIELDS = {
   base64: { check: (value) => value === "base64", what: '"base64", or absent' },
   yes: { check: (value) => value === true, what: "true, or absent" },
   opening: oneOf("first-join", "failover", "hand-off", "open", "merged"),
-  failure: oneOf("listener_failed", "listener_timeout", "unavailable", "not_authorized", "gone"),
+  failure: oneOf(
+    "listener_failed",
+    "listener_timeout",
+    "unavailable",
+    "not_authorized",
+    "server_full",
+    "gone",
+  ),
 } satisfies Record<string, Field>;

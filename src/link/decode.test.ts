@@ -204,7 +204,7 @@ describe("decoding", () => {
     expect(message("x".repeat(10_000)).length).toBeLessThan(200);
     expect(message('{"n":1,"type":"ack","room":"r","session":"p1.aa.1","seq":1,"error":"bored"}')).toBe(
       '"error" in frame "ack" is "bored": it must be "listener_failed" or "listener_timeout" or "unavailable" or ' +
-        '"not_authorized" or "gone"',
+        '"not_authorized" or "server_full" or "gone"',
     );
   });
 

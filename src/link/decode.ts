@@ -102,7 +102,7 @@ const SHAPES: Shapes = {
   held: sender,
   accepted: sender,
   ack: { ...sender, error: optional(FIELDS.failure) },
-  released: { room, attach: count },
+  released: { room, attach: count, full: optional(yes) },
   handing: { digest, rooms: FIELDS.rooms },
   handoff: { ...term, offset: count, senders: FIELDS.senders, proxies: FIELDS.proxies },
   taken: { ...term, refused: optional(yes) },
@@ -117,6 +117,16 @@ type Fields = Record<string, unknown>;
 
 /** Reads one line, without its newline. */
 export function decodeLine(line: string): Incoming | BadLine {
+  const frame = parseLine(line);
+  return frame instanceof BadLine ? frame : checkFrame(frame) ?? asFrame(frame);
+}
+
+/** What has passed all checks. */
+function asFrame(frame: Fields): Incoming {
+  return frame as unknown as Incoming;
+}
+
+function parseLine(line: string): Fields | BadLine {
   let frame: unknown;
   try {
     frame = JSON.parse(line);
@@ -130,7 +140,17 @@ export function decodeLine(line: string): Incoming | BadLine {
   if (!plain && line.length > 2 * MAX_FRAME_DEPTH && nestsDeeper(frame, MAX_FRAME_DEPTH)) {
     return new BadLine("bad_frame", `a line nests deeper than ${MAX_FRAME_DEPTH} levels`);
   }
-  return checkFrame(frame as Fields) ?? frame as Incoming;
+  return frame as Fields;
+}
+
+/** Reads one line of a peer that has proved nothing yet: a frame of any other type than those of the handshake is not looked at. */
+export function decodeHandshake(line: string): Incoming | BadLine {
+  const frame = parseLine(line);
+  if (frame instanceof BadLine) return frame;
+  const { type } = frame;
+  if (type === "hello" || type === "welcome" || type === "goodbye") return examine(frame) ?? asFrame(frame);
+  const what = typeof type === "string" ? `a ${printable(type, 40)} frame` : "a frame without a type";
+  return new BadLine("out_of_order", `${what} came before the handshake was complete`);
 }
 
 /** The frames that make up the load are checked by hand; whatever they do not pass is looked at field by field. */

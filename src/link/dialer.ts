@@ -4,10 +4,16 @@
  * @module
  */
 import type { Cancel, Clock } from "../lib/clock.ts";
-import { errorMessage } from "../lib/errors.ts";
+import { errorMessage, ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
-import type { Address, Connection, ConnectionHandler, Transport } from "../lib/transport.ts";
+import type {
+  Address,
+  ClientTlsOptions,
+  Connection,
+  ConnectionHandler,
+  Transport,
+} from "../lib/transport.ts";
 import type { HelloFrame, WelcomeFrame } from "./frames.ts";
 import { checkCluster, DialHandshake, type HandshakeFailure } from "./handshake.ts";
 import type { Link, LinkHandler, LinkIdentity } from "./link.ts";
@@ -31,6 +37,8 @@ export interface LinkDialerOptions {
   readonly cluster: string;
   /** The cluster's secret; without one nothing is proven. */
   readonly secret?: string;
+  /** Connects over TLS, so. */
+  readonly tls?: ClientTlsOptions | undefined;
   /** What to do with what happens. */
   readonly handler: LinkHandler;
   /** Where events go; default nowhere. */
@@ -202,11 +210,15 @@ class Attempt {
     this.#dialer = dialer;
     this.#host = host;
     this.#timer = dialer.clock.after(options.handshakeMs, () => this.#timeout(options.handshakeMs));
-    const connecting = dialer.transport.connect(dialer.address, (connection) => this.#connected(connection), {
+    const { tls, transport, address } = dialer;
+    const connecting = transport.connect(address, (connection) => this.#connected(connection), {
       signal: this.#abort.signal,
+      ...(tls ? { tls } : {}),
     });
     connecting.catch((error) => {
-      this.#fail({ code: "connect_failed", message: errorMessage(error), refused: false });
+      const refused = error instanceof ToychatError && error.code === "certificate_refused";
+      const code = refused ? error.code : "connect_failed";
+      this.#fail({ code, message: errorMessage(error), refused });
     });
   }
 

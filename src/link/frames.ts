@@ -222,7 +222,7 @@ export interface AckFrame {
   room: string;
   session: string;
   seq: number;
-  error?: "listener_failed" | "listener_timeout" | "unavailable" | "not_authorized" | "gone";
+  error?: "listener_failed" | "listener_timeout" | "unavailable" | "not_authorized" | "server_full" | "gone";
 }
 
 /** Owner: nothing of this room comes from me any more; announce it to its new owner. */
@@ -231,6 +231,8 @@ export interface ReleasedFrame {
   room: string;
   /** The announcement that is over with it. */
   attach: number;
+  /** I have as many rooms as I may, and never had this one: what was to go there fails. */
+  full?: true;
 }
 
 /** ChatServer: the rooms that I hold and that this view gives to you; every other one I do not hold. */

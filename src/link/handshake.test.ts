@@ -48,6 +48,8 @@ describe("a handshake is refused on both sides, with the reason,", () => {
     expect(id.messages[0]).toBe(
       'wrong_peer: this process dialled "c2" and "c1" in incarnation "bb" answered',
     );
+    const proxy = await refusal({}, { self: { ...CHAT, role: "proxy" } });
+    expect(proxy.messages[0]).toContain("no ChatServer, answered");
     const life = await refusal({ expect: { id: "c1", incarnation: "zz" } });
     expect(life.messages[0]).toContain('"c1" in incarnation "zz" and "c1" in incarnation "bb" answered');
   });
@@ -167,6 +169,22 @@ describe("a handshake", () => {
     pair.network.latency = 1;
     await pair.clock.until(() => pair.proxy.links.length === 1, 6000);
     expect(pair.logged).toContain("link_dial_failed connect_timeout");
+  });
+
+  test("that has begun first is ended where too many are under way, so that a peer gets in", async () => {
+    const pair = new Pair({ options: { maxHandshakes: 3 } });
+    const silent: RawPeer[] = [];
+    for (let n = 0; n < 4; n++) silent.push(await pair.raw());
+    expect(silent.map(({ goodbye }) => goodbye)).toEqual(["handshake_busy", undefined, undefined, undefined]);
+    pair.dialer.start();
+    await pair.clock.until(() => pair.chat.links.length > 0);
+    expect(silent.map(({ goodbye }) => goodbye)).toEqual([
+      "handshake_busy",
+      "handshake_busy",
+      undefined,
+      undefined,
+    ]);
+    expect(pair.listener.metrics.get("toychat_link_handshakes_evicted_total")).toBe(2);
   });
 
   test("takes no line over 4 KiB", async () => {

@@ -195,9 +195,12 @@ export class DialHandshake extends Handshake {
 
   #expected(theirs: HelloFrame): boolean {
     const { id, incarnation } = this.#dial.expect;
-    if (theirs.id === id && (incarnation === undefined || theirs.incarnation === incarnation)) return true;
+    const chat = theirs.role === "chat";
+    if (chat && theirs.id === id && (incarnation === undefined || theirs.incarnation === incarnation)) {
+      return true;
+    }
     const wanted = incarnation === undefined ? `"${id}"` : `"${id}" in incarnation "${incarnation}"`;
-    const found = `"${theirs.id}" in incarnation "${theirs.incarnation}"`;
+    const found = `"${theirs.id}" in incarnation "${theirs.incarnation}"${chat ? "" : ", no ChatServer,"}`;
     this.refuse("wrong_peer", `this process dialled ${wanted} and ${found} answered`);
     return false;
   }

@@ -116,6 +116,8 @@ export type LinkEndCode =
   | "wrong_peer"
   /** The handshake took too long. */
   | "handshake_timeout"
+  /** Too many handshakes were under way. */
+  | "handshake_busy"
   /** The connection was lost and not made again in time. */
   | "lost"
   /** A frame was not confirmed in time, though the connection stood. */

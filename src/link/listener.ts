@@ -84,8 +84,18 @@ export class LinkListener implements LinkKeeper {
       failed: (failure) => this.#failed(handshake, wire, failure),
     });
     this.#handshakes.add(handshake);
+    if (this.#handshakes.size > this.options.maxHandshakes) this.#evict();
     return wire;
   };
+
+  /** Ends the handshake that has taken longest: a peer that knows its part is done with it in a moment. */
+  #evict(): void {
+    const [oldest] = this.#handshakes;
+    if (!oldest) return;
+    this.#handshakes.delete(oldest);
+    this.metrics.count("toychat_link_handshakes_evicted_total");
+    oldest.abandon("handshake_busy", "too many connections are in their handshake: try again");
+  }
 
   /** Ends every link, saying why to the peers, and takes no more connections. */
   close(code = "closed", message = "the peer has closed the link"): void {

@@ -20,6 +20,8 @@ export interface LinkOptions {
   readonly highMark: number;
   /** Outstanding text over which a link is reset. */
   readonly maxOutstanding: number;
+  /** Connections whose handshake is not complete; with more, the oldest is ended. */
+  readonly maxHandshakes: number;
   /** Longest line taken, in bytes, after the handshake. */
   readonly maxLine: number;
   /** Milliseconds before the first attempt to connect again; doubles with each. */
@@ -32,7 +34,7 @@ export interface LinkOptions {
 
 /**
  * The defaults: 1 s to a ping, 3 s each for silence, resume and confirmation, 5 s for the handshake, 1 MiB high mark,
- * 8 MiB outstanding and in one line, 20 ms to 1 s between attempts (5 s after a refusal).
+ * 8 MiB outstanding and in one line, 1024 handshakes, 20 ms to 1 s between attempts (5 s after a refusal).
  *
  * A line may be as long as what may be outstanding: a message of 256 KiB can take 1.5 MiB once its control characters
  * are escaped, and lists of members have no bound of their own. A limit below would let one user end a link.
@@ -45,6 +47,7 @@ export const LINK_OPTIONS: LinkOptions = {
   handshakeMs: 5000,
   highMark: 1 << 20,
   maxOutstanding: 8 << 20,
+  maxHandshakes: 1024,
   maxLine: 8 << 20,
   backoffMs: 20,
   maxBackoffMs: 1000,

@@ -6,7 +6,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import type { TcpAddress, Transport } from "../lib/transport.ts";
+import type { ClientTlsOptions, TcpAddress, Transport } from "../lib/transport.ts";
 import type { Member, View } from "../membership/view.ts";
 import { LinkDialer } from "./dialer.ts";
 import type { Frame } from "./frames.ts";
@@ -19,6 +19,8 @@ export interface PeersOptions {
   readonly self: () => LinkIdentity;
   readonly cluster: string;
   readonly secret: string | undefined;
+  /** Links go over TLS, so. */
+  readonly tls: ClientTlsOptions | undefined;
   readonly handler: LinkHandler;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -71,7 +73,7 @@ export class Peers implements LinkHandler {
   }
 
   #dial(member: Member): void {
-    const { transport, clock, self, cluster, secret, log, metrics } = this.#options;
+    const { transport, clock, self, cluster, secret, tls, log, metrics } = this.#options;
     const { id, incarnation, address } = member;
     const dialer = new LinkDialer({
       transport,
@@ -81,6 +83,7 @@ export class Peers implements LinkHandler {
       self,
       cluster,
       secret,
+      tls,
       handler: this,
       log,
       metrics,

@@ -6,6 +6,7 @@
 import { Deque } from "../lib/deque.ts";
 import type { AcceptedFrame, AnnouncedMember, HeldFrame, RefusedFrame } from "./frames.ts";
 import type { Link } from "./link.ts";
+import type { Pool } from "./pools.ts";
 import type { Entry, Router } from "./router.ts";
 
 /** Periods of the router's sweep without use after which an empty route lets go of its owner. */
@@ -43,6 +44,8 @@ export class Route {
   readonly #owed: Set<Entry> = new Set();
   /** What is not over, in order of arrival (and some that are). */
   readonly entries: Deque<Entry> = new Deque();
+  /** What is under way to the owner that the view names. */
+  pool: Pool;
   readonly #router: Router;
   #attach = 0;
   /** Frame number of the last announcement. */
@@ -65,6 +68,7 @@ export class Route {
   constructor(router: Router, room: string) {
     this.#router = router;
     this.room = room;
+    this.pool = router.pools.of(room);
   }
 
   /** Queues a message. */
@@ -202,6 +206,7 @@ export class Route {
 
   /** The role's own view has changed. */
   viewChanged(): void {
+    this.#router.pools.move(this);
     this.#unblock();
     const { source } = this;
     if (source && !this.#inView(source)) this.#detach(source, false);
@@ -227,18 +232,26 @@ export class Route {
     this.#blocked = false;
   }
 
-  /** The owner has released the room. */
-  released(link: Link, attach: number): void {
+  /** The owner has released the room, or (`full`) has no place for it. */
+  released(link: Link, attach: number, full = false): void {
     if (link !== this.source || attach !== this.#attach) return;
+    if (full) this.#fail();
     const asked = this.#yielding;
     const unused = asked && this.#idle >= IDLE_SWEEPS;
     this.#detach(link, true);
     if (unused) this.#expected = false;
     // Where both have one view it has come to the release late, and the room may be its own again.
-    if (!asked && !this.#router.agrees(link)) this.#avoid = link;
+    if (!asked && !full && !this.#router.agrees(link)) this.#avoid = link;
     this.settle();
     this.#router.arrived(this);
     this.pump();
+  }
+
+  /** There is no place for the room: whoever asked for it is told so. */
+  #fail(): void {
+    this.#router.host.refused?.(this.room);
+    for (const entry of [...this.entries]) this.#router.finish(entry, "server_full");
+    this.#trim();
   }
 
   /** A link has ended for good. */

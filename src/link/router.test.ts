@@ -5,7 +5,8 @@ import { Metrics } from "../lib/metrics.ts";
 import type { Placement } from "../membership/placement.ts";
 import type { Member } from "../membership/view.ts";
 import type { AnnouncedMember } from "./frames.ts";
-import { Router, type RouterLimits } from "./router.ts";
+import { Router } from "./router.ts";
+import type { RouterLimits } from "./router_limits.ts";
 import { Sender } from "./sender.ts";
 
 function member(id: string, incarnation = "i1"): Member {
@@ -27,7 +28,13 @@ class Setup {
     this.router = new Router({
       clock: this.clock,
       metrics: this.metrics,
-      limits: { acceptMs: 10_000, senderBytes: 64 << 10, totalBytes: 64 << 20, ...limits },
+      limits: {
+        acceptMs: 10_000,
+        senderBytes: 64 << 10,
+        ownerBytes: 32 << 20,
+        totalBytes: 64 << 20,
+        ...limits,
+      },
       placement: () => this.#placement(),
       link: (id) => this.links.get(id),
       members: (room) => this.members.get(room) ?? [],
@@ -223,6 +230,18 @@ describe("acknowledgements", () => {
     setup.router.frame(link, { type: "ack", room: "r", session: ada.id, seq: 2 });
     expect(results.map((result) => result.outcome)).toEqual(["done", "listener_failed"]);
     expect(setup.router.pending).toBe(0);
+  });
+
+  test("of a server that was not sent the message do not count", () => {
+    const setup = new Setup();
+    const [link, other] = [setup.open("c1"), setup.open("c2")];
+    const ada = sender();
+    const result = setup.ask(ada);
+    setup.router.confirmed(link, link.frames.at(-1)!.n);
+    setup.router.frame(other, { type: "ack", room: "r", session: ada.id, seq: 1 });
+    expect([result.outcome, setup.router.pending]).toEqual([undefined, 1]);
+    setup.router.frame(link, { type: "ack", room: "r", session: ada.id, seq: 1 });
+    expect(result.outcome).toBe("done");
   });
 
   test("are awaited for ever where the owner holds the message, until it says more", () => {
@@ -532,6 +551,30 @@ describe("pressure", () => {
     expect([...pushed]).toEqual([]);
   });
 
+  test("of one owner holds up who sends to its rooms, and nobody else, also after its rooms have moved", () => {
+    const setup = new Setup({ ownerBytes: 500 });
+    const slow = setup.open("c1");
+    setup.open("c2");
+    const pushed = new Set<string>();
+    const make = (id: string): Sender =>
+      new Sender(id, "u", (on) => void (on ? pushed.add(id) : pushed.delete(id)));
+    const [ada, bob, eve] = [make("p.b.1"), make("p.b.2"), make("p.b.3")];
+    for (let i = 0; i < 4; i++) setup.router.publish(ada, "slow", "x");
+    expect([...pushed]).toEqual(["p.b.1"]);
+    setup.owner = "c2";
+    setup.router.publish(bob, "fast", "x");
+    expect([...pushed]).toEqual(["p.b.1"]);
+    setup.router.viewChanged([...setup.links.values()]);
+    setup.router.publish(eve, "fast", "x");
+    expect([...pushed]).toEqual(["p.b.1", "p.b.3"]);
+    setup.router.linkReset(slow);
+    expect([...pushed]).toEqual(["p.b.3"]);
+    expect(setup.metrics.get("toychat_senders_pushed_back_total")).toBe(2);
+    setup.router.stop();
+    expect(setup.router.bytes).toBe(0);
+    expect(setup.router.find("fast")?.pool.bytes).toBe(0);
+  });
+
   test("of a full link keeps messages back, and the link's drain lets them go, in order", () => {
     const setup = new Setup();
     const link = setup.open("c1");
@@ -544,6 +587,32 @@ describe("pressure", () => {
     link.full = false;
     setup.router.drain(link);
     expect(setup.sent(link)).toEqual([2, 3]);
+  });
+});
+
+describe("an owner that has no place for a room", () => {
+  test("is told so to all who wait for it, messages and members, and the room is forgotten", () => {
+    const setup = new Setup();
+    const link = setup.open("c1");
+    const refused: string[] = [];
+    setup.router.host.refused = (room) => {
+      refused.push(room);
+      setup.members.delete(room);
+    };
+    setup.members.set("r", [["p.b.1", "ada"]]);
+    const failures: (string | undefined)[] = [];
+    const ada = sender();
+    setup.router.publish(ada, "r", "x", (failure) => failures.push(failure));
+    setup.router.publish(ada, "r", "y");
+    const [announce] = link.take("announce");
+    setup.router.frame(link, { type: "released", room: "r", attach: announce?.attach as number, full: true });
+    expect(failures).toEqual(["server_full"]);
+    expect(refused).toEqual(["r"]);
+    expect(setup.router.find("r")).toBeUndefined();
+    expect([setup.router.bytes, ada.bytes]).toEqual([0, 0]);
+    setup.router.confirmed(link, 10);
+    setup.router.publish(ada, "r", "again");
+    expect(link.take("announce").length).toBe(1);
   });
 });
 

@@ -15,24 +15,13 @@ import type { Placement } from "../membership/placement.ts";
 import type { AckFrame, AnnouncedMember, Frame, MessageFrame, RefusedFrame } from "./frames.ts";
 import type { Link } from "./link.ts";
 import { messageFrame, sizeOf } from "./message_frame.ts";
+import { Pools } from "./pools.ts";
 import { Route } from "./route.ts";
+import { ROUTER_LIMITS, type RouterLimits } from "./router_limits.ts";
 import type { Sender } from "./sender.ts";
 
 /** Why a routed message failed. */
 export type RouteFailure = NonNullable<AckFrame["error"]>;
-
-/** Limits of a router. */
-export interface RouterLimits {
-  /** Milliseconds after which a message that nobody accepted fails with `unavailable`. */
-  readonly acceptMs: number;
-  /** Bytes that one sender may have under way before it is pushed back. */
-  readonly senderBytes: number;
-  /** Bytes that all senders may have under way before whoever adds to them is pushed back. */
-  readonly totalBytes: number;
-}
-
-/** The defaults of {@linkcode RouterLimits}: 10 s, 64 KiB, 64 MiB. */
-export const ROUTER_LIMITS: RouterLimits = { acceptMs: 10_000, senderBytes: 64 << 10, totalBytes: 64 << 20 };
 
 /** A message under way. */
 export interface Entry {
@@ -70,6 +59,8 @@ export interface RouterHost {
   attached?(route: Route): void;
   /** Messages that an earlier owner of an open room had been sent are lost. */
   lost?(route: Route): void;
+  /** The owner has no place for a room: whoever waits for it there waits in vain. */
+  refused?(room: string): void;
   /** A route was dropped: the role has nothing in that room any more. */
   dropped?(room: string): void;
   readonly limits?: RouterLimits;
@@ -87,6 +78,7 @@ const SWEEP_MS = 1000;
 export class Router {
   readonly host: RouterHost;
   readonly limits: RouterLimits;
+  readonly pools: Pools;
   readonly #routes: Map<string, Route> = new Map();
   /** Messages that were sent on a link, in the order of their frame numbers. */
   readonly #sent: Map<Link, Deque<Sent>> = new Map();
@@ -109,6 +101,7 @@ export class Router {
     this.host = host;
     this.limits = host.limits ?? ROUTER_LIMITS;
     this.#latency = host.metrics.histogram("toychat_acknowledgement_seconds");
+    this.pools = new Pools(() => host.placement());
   }
 
   /** Starts the clockwork of deadlines. */
@@ -208,12 +201,15 @@ export class Router {
   }
 
   #charge(entry: Entry): void {
-    const { sender } = entry;
+    const { sender, route: { pool } } = entry;
     sender.bytes += entry.bytes;
+    pool.bytes += entry.bytes;
     this.#bytes += entry.bytes;
     const crowded = this.#bytes > this.limits.totalBytes;
     if (crowded) this.#crowded = true;
-    if (crowded || sender.bytes > this.limits.senderBytes) {
+    if (crowded || pool.bytes > this.limits.ownerBytes || sender.bytes > this.limits.senderBytes) {
+      if (sender.pushed) return;
+      this.host.metrics.count("toychat_senders_pushed_back_total");
       this.#pushed.add(sender);
       sender.push(true);
     }
@@ -225,6 +221,7 @@ export class Router {
     entry.state = "over";
     const { sender } = entry;
     sender.bytes -= entry.bytes;
+    entry.route.pool.bytes -= entry.bytes;
     this.#bytes -= entry.bytes;
     if (failure) this.host.metrics.count("toychat_messages_failed_total", 1, { reason: failure });
     if (entry.done) {
@@ -358,7 +355,7 @@ export class Router {
         for (const route of [...this.#routes.values()]) route.peerChanged(link);
         return true;
       case "released":
-        this.#routes.get(frame.room)?.released(link, frame.attach);
+        this.#routes.get(frame.room)?.released(link, frame.attach, frame.full);
         return true;
       case "refused":
         this.#refused(link, frame);
@@ -368,7 +365,7 @@ export class Router {
         this.#routes.get(frame.room)?.held(link, frame);
         return true;
       case "ack":
-        this.#acked(frame);
+        this.#acked(link, frame);
         return true;
       default:
         return false;
@@ -380,9 +377,10 @@ export class Router {
     this.#routes.get(frame.room)?.refused(link, frame);
   }
 
-  #acked(frame: AckFrame): void {
+  /** Only where the message was sent last is known what became of it. */
+  #acked(link: Link, frame: AckFrame): void {
     const entry = this.#acknowledged.get(`${frame.session} ${frame.seq}`);
-    if (entry) this.finish(entry, frame.error);
+    if (entry?.link === link) this.finish(entry, frame.error);
   }
 
   #expire(): void {

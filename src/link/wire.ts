@@ -5,7 +5,7 @@
  */
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "../lib/transport.ts";
-import { BadLine, decodeLine, type Incoming } from "./decode.ts";
+import { BadLine, decodeHandshake, decodeLine, type Incoming } from "./decode.ts";
 import type { ControlFrame } from "./frames.ts";
 import { LineReader } from "./line_reader.ts";
 import type { LinkEndCode } from "./link.ts";
@@ -36,6 +36,8 @@ export class Wire implements ConnectionHandler {
   #receiver: WireReceiver | undefined;
   #linger: Cancel | undefined;
   #closed = false;
+  /** Until both sides have proved who they are, nothing but that is read. */
+  #proved = false;
 
   /** Wraps a connection; nothing arrives before `receive`. */
   constructor(connection: Connection, clock: Clock) {
@@ -44,10 +46,15 @@ export class Wire implements ConnectionHandler {
     this.address = connection.remoteAddress;
   }
 
-  /** Hands what arrives from here on to `receiver`; with `maxLine`, lines may be that long from the next one on. */
+  /**
+   * Hands what arrives from here on to `receiver`. With `maxLine` the handshake is complete: lines may be that long from the
+   * next one on, and hold any frame.
+   */
   receive(receiver: WireReceiver, maxLine?: number): void {
     this.#receiver = receiver;
-    if (maxLine !== undefined) this.#reader.limit = maxLine;
+    if (maxLine === undefined) return;
+    this.#reader.limit = maxLine;
+    this.#proved = true;
   }
 
   /** Sends text made of whole lines; false where the connection asks to wait for `drain`. */
@@ -95,7 +102,7 @@ export class Wire implements ConnectionHandler {
   }
 
   readonly #line = (text: string): boolean => {
-    const frame = decodeLine(text);
+    const frame = this.#proved ? decodeLine(text) : decodeHandshake(text);
     if (frame instanceof BadLine) this.#receiver?.broken(frame.code, frame.message);
     else this.#receiver?.incoming(frame);
     return this.#receiver !== undefined;

@@ -9,7 +9,7 @@ import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
-import type { Transport } from "../lib/transport.ts";
+import type { ClientTlsOptions, Transport } from "../lib/transport.ts";
 import { BridgeLease } from "./bridge_lease.ts";
 import { BridgeLoop } from "./bridge_loop.ts";
 import type { Lease, MemberInfo, Membership } from "./membership.ts";
@@ -26,6 +26,8 @@ export interface BridgeMembershipOptions {
   readonly url?: string;
   /** The cluster secret; must be the bridge's. */
   readonly secret?: string;
+  /** How a `wss:` URL is connected to; default by the authorities that the runtime knows. */
+  readonly tls?: ClientTlsOptions;
   /** Name of the cluster; default `"toychat"`. Must be the bridge's. */
   readonly cluster?: string;
   /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. Must be the bridge's. */
@@ -93,6 +95,7 @@ export class BridgeMembership implements Membership {
       transport: options.transport,
       clock: this.#clock,
       secret: options.secret,
+      tls: options.tls,
       cluster: options.cluster ?? "toychat",
       log: this.#log,
       metrics: this.metrics,

@@ -6,7 +6,13 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Clock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
-import type { CloseReason, Connection, ConnectionHandler, Transport } from "../lib/transport.ts";
+import type {
+  ClientTlsOptions,
+  CloseReason,
+  Connection,
+  ConnectionHandler,
+  Transport,
+} from "../lib/transport.ts";
 import { BridgeAuth, type Challenge, isNonce } from "./bridge_auth.ts";
 import { readMessages, RpcCaller, type RpcParams } from "./json_rpc.ts";
 
@@ -20,6 +26,8 @@ export interface BridgeLinkOptions {
   readonly clock: Clock;
   /** The cluster's secret. */
   readonly secret: string | undefined;
+  /** How a `wss:` URL is connected to. */
+  readonly tls: ClientTlsOptions | undefined;
   /** Name of the cluster. */
   readonly cluster: string;
   /** Milliseconds for connecting, and again for the proof. */
@@ -104,7 +112,7 @@ export class BridgeLink implements ConnectionHandler {
  * {@linkcode Transport.connect} throws; `connect_timeout`, `connection_ended`.
  */
 export async function openBridgeLink(options: BridgeLinkOptions): Promise<BridgeLink> {
-  const { clock, timeoutMs } = options;
+  const { clock, timeoutMs, tls } = options;
   const abort = new AbortController();
   let link: BridgeLink | undefined;
   const cancel = clock.after(timeoutMs, () => {
@@ -114,7 +122,7 @@ export async function openBridgeLink(options: BridgeLinkOptions): Promise<Bridge
   try {
     await options.transport.connect(options.url, (connection) => {
       return link = new BridgeLink(connection, options.onNotification);
-    }, { signal: abort.signal, maxPayload: MAX_MESSAGE });
+    }, { signal: abort.signal, maxPayload: MAX_MESSAGE, ...(tls ? { tls } : {}) });
     // The handler was made before connect resolved.
     const open = link as unknown as BridgeLink;
     await prove(open, options);

@@ -7,7 +7,7 @@ import { type Cancel, type Clock, delay } from "../lib/clock.ts";
 import { errorMessage, ToychatError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Counter, Metrics } from "../lib/metrics.ts";
-import type { Transport } from "../lib/transport.ts";
+import type { ClientTlsOptions, Transport } from "../lib/transport.ts";
 import type { BridgeLease } from "./bridge_lease.ts";
 import { type BridgeLink, openBridgeLink } from "./bridge_link.ts";
 import { BridgeRegistration } from "./bridge_registration.ts";
@@ -23,6 +23,8 @@ export interface BridgeLoopOptions {
   readonly clock: Clock;
   /** The cluster's secret. */
   readonly secret: string | undefined;
+  /** How a `wss:` URL is connected to. */
+  readonly tls: ClientTlsOptions | undefined;
   /** Name of the cluster. */
   readonly cluster: string;
   /** Where events go. */

@@ -11,6 +11,7 @@ import type { Logger } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { Connection, ConnectionHandler } from "../lib/transport.ts";
 import { BridgeAuth } from "./bridge_auth.ts";
+import { type BridgeLimits, bridgeLimits } from "./bridge_limits.ts";
 import { type BridgeRefusal, BridgeSession, type SessionHost } from "./bridge_session.ts";
 import { answerMessages, readMessages, RPC_CODES, RpcError, type RpcParams } from "./json_rpc.ts";
 import { LEASE } from "./lease_times.ts";
@@ -32,7 +33,6 @@ const SLEPT_MS = 1000;
 const UNPROVED_MS = 5000;
 /** A connection without a member may be silent for so long. */
 const IDLE_MS = 60_000;
-const MAX_SESSIONS = 2048;
 
 /** Options of {@linkcode BridgeService}. */
 export interface BridgeServiceOptions {
@@ -46,6 +46,8 @@ export interface BridgeServiceOptions {
   readonly secret: string | undefined;
   /** Where events go. */
   readonly log: Logger;
+  /** Limits that differ from the defaults. */
+  readonly limits?: Partial<BridgeLimits> | undefined;
   /** Where to count; default nowhere that is looked at. */
   readonly metrics?: Metrics;
 }
@@ -60,10 +62,13 @@ export class BridgeService implements SessionHost {
   readonly auth: BridgeAuth | undefined;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #metrics: Metrics;
   readonly #key: Uint8Array;
   readonly #registry: Registry;
+  readonly #limits: BridgeLimits;
+  readonly #metrics: Metrics;
   readonly #sessions: Set<BridgeSession> = new Set();
+  /** Those that have not proven the secret, the oldest first. */
+  readonly #unproved: Set<BridgeSession> = new Set();
   readonly #holders: Map<string, BridgeSession> = new Map();
   readonly #waiters: ViewWaiters;
   /** While views settle: the ids of members of this life of the bridge that are gone. */
@@ -80,6 +85,7 @@ export class BridgeService implements SessionHost {
   constructor(options: BridgeServiceOptions) {
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#limits = bridgeLimits(options.limits);
     this.#metrics = options.metrics ?? new Metrics();
     this.cluster = options.cluster;
     this.#key = options.placementKey;
@@ -137,16 +143,37 @@ export class BridgeService implements SessionHost {
     return this.#clock.randomBytes(length);
   }
 
-  /** Whether one more connection may be taken. */
+  /** Whether one more connection may be taken; where it may not, that is counted. */
   get hasRoom(): boolean {
-    return this.#sessions.size < MAX_SESSIONS && !this.#stopped;
+    const proved = this.#sessions.size - this.#unproved.size;
+    if (proved < this.#limits.maxConnections && !this.#stopped) return true;
+    this.#metrics.count("toychat_bridge_connections_refused_total");
+    return false;
   }
 
   /** Takes a WebSocket connection. */
   accept(connection: Connection): ConnectionHandler {
     const session = new BridgeSession(this, connection);
     this.#sessions.add(session);
+    this.#unproved.add(session);
+    const { maxConnections, maxUnproved } = this.#limits;
+    if (this.#unproved.size > maxUnproved || this.#sessions.size > maxConnections) this.#evict();
     return session;
+  }
+
+  /** Ends the connection that has not proven the secret for longest: it must not keep members out. */
+  #evict(): void {
+    const [oldest] = this.#unproved;
+    if (!oldest) return;
+    this.#metrics.count("toychat_bridge_unproved_evicted_total");
+    this.#unproved.delete(oldest);
+    this.#sessions.delete(oldest);
+    oldest.terminate();
+  }
+
+  /** A connection has proven the secret, or needs not. */
+  proved(session: BridgeSession): void {
+    this.#unproved.delete(session);
   }
 
   /** Answers the body of an HTTP POST, already authorized: the methods that only read. Empty: nothing to answer. */
@@ -193,6 +220,7 @@ export class BridgeService implements SessionHost {
   /** A connection has ended: its member goes with it. */
   ended(session: BridgeSession): void {
     this.#sessions.delete(session);
+    this.#unproved.delete(session);
     if (!this.#stopped) this.#withdraw(session, "closed");
   }
 

@@ -51,6 +51,8 @@ export interface SessionHost {
   refused(address: string, reason: BridgeRefusal): void;
   /** Carries out a method of an authenticated session. */
   call(session: BridgeSession, method: string, params: RpcParams): unknown;
+  /** The session may call every method. */
+  proved(session: BridgeSession): void;
   /** The session has ended. */
   ended(session: BridgeSession): void;
 }
@@ -164,7 +166,7 @@ export class BridgeSession implements ConnectionHandler {
     const bridgeNonce = bytesToHex(this.#host.randomBytes(16));
     const bridge = this.#host.instance;
     this.#challenge = { cluster, bridge, memberNonce: nonce, bridgeNonce };
-    this.proved = this.#host.auth === undefined;
+    if (this.#host.auth === undefined) this.#prove();
     return { nonce: bridgeNonce, bridge, cluster, required: !this.proved };
   }
 
@@ -175,8 +177,13 @@ export class BridgeSession implements ConnectionHandler {
       this.#endAfterReply("wrong secret", "wrong_secret");
       throw new ToychatError("wrong_secret", "the caller's secret is not this bridge's");
     }
-    this.proved = true;
+    this.#prove();
     return { proof: auth.prove("bridge", this.#challenge) };
+  }
+
+  #prove(): void {
+    this.proved = true;
+    this.#host.proved(this);
   }
 
   /** The answer is sent first, in this turn; the close frame follows it. */

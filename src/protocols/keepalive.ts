@@ -3,31 +3,40 @@
  *
  * @module
  */
-import type { Cancel, Clock } from "../lib/clock.ts";
+import type { Cancel } from "../lib/clock.ts";
+import type { ClientChannel } from "./protocol.ts";
 
 /**
  * Calls back once when nothing was heard for a time. Hearing something only notes when: the timer is set anew when it
- * fires, not for every message.
+ * fires, not for every message. While the proxy itself does not read the client, the client is not silent.
  */
 export class Keepalive {
-  readonly #clock: Clock;
+  readonly #channel: ClientChannel;
   readonly #ms: number;
+  readonly #askMs: number;
   readonly #silent: () => void;
   #heardAt: number;
+  #asked = false;
   #cancel: Cancel | undefined;
 
-  /** Starts the watch; `silent` is called after `ms` milliseconds without {@linkcode heard}. */
-  constructor(clock: Clock, ms: number, silent: () => void) {
-    this.#clock = clock;
+  /**
+   * Starts the watch; `silent` is called after `ms` milliseconds without {@linkcode heard}.
+   *
+   * @param asks Whether the client is asked by a ping when half of the time has gone by.
+   */
+  constructor(channel: ClientChannel, ms: number, silent: () => void, asks = false) {
+    this.#channel = channel;
     this.#ms = ms;
+    this.#askMs = asks ? ms / 2 : ms;
     this.#silent = silent;
-    this.#heardAt = clock.now();
-    this.#cancel = clock.after(ms, () => this.#check());
+    this.#heardAt = channel.clock.now();
+    this.#wait(this.#askMs);
   }
 
   /** Notes that the client said something. */
   heard(): void {
-    this.#heardAt = this.#clock.now();
+    this.#heardAt = this.#channel.clock.now();
+    this.#asked = false;
   }
 
   /** Ends the watch. */
@@ -36,14 +45,22 @@ export class Keepalive {
     this.#cancel = undefined;
   }
 
+  #wait(ms: number): void {
+    this.#cancel = this.#channel.clock.after(ms, () => this.#check());
+  }
+
   #check(): void {
     if (this.#cancel === undefined) return;
-    const left = this.#heardAt + this.#ms - this.#clock.now();
-    if (left > 0) {
-      this.#cancel = this.#clock.after(left, () => this.#check());
-      return;
+    if (this.#channel.paused) this.heard();
+    const silence = this.#channel.clock.now() - this.#heardAt;
+    if (silence >= this.#ms) {
+      this.#cancel = undefined;
+      return this.#silent();
     }
-    this.#cancel = undefined;
-    this.#silent();
+    if (silence >= this.#askMs && !this.#asked) {
+      this.#asked = true;
+      this.#channel.ping();
+    }
+    this.#wait((this.#asked ? this.#ms : this.#askMs) - silence);
   }
 }

@@ -72,7 +72,7 @@ test("a client is let in, with what is not supported said in MQTT 5", async () =
   const assigned =
     (connack as { properties?: { assignedClientIdentifier?: string } }).properties!.assignedClientIdentifier;
   expect(assigned).toMatch(/^[a-z0-9]{20}$/);
-  expect(client.channel.credentials!.fallback).toBe(assigned!);
+  expect(client.channel.credentials!.clientId).toBe(assigned!);
 });
 
 test("the user is the user name, else the client identifier, else assigned", async () => {
@@ -80,14 +80,28 @@ test("the user is the user name, else the client identifier, else assigned", asy
     connect: { username: "ada", password: Buffer.from("pw"), clientId: "phone" },
   });
   expect(named.channel.credentials).toEqual({
-    user: "ada",
-    fallback: "phone",
+    username: "ada",
+    clientId: "phone",
     password: new TextEncoder().encode("pw"),
+    token: "pw",
   });
   const unnamed = await open(4, { connect: { clientId: "phone" } });
-  expect(unnamed.channel.credentials).toMatchObject({ user: undefined, fallback: "phone" });
+  expect(unnamed.channel.credentials).toMatchObject({ username: undefined, clientId: "phone" });
   const nobody = await open(4, { connect: { clientId: "" } });
-  expect(nobody.channel.credentials!.fallback).toHaveLength(20);
+  expect(nobody.channel.credentials!.clientId).toHaveLength(20);
+});
+
+test("a password that is no text is no token, and the upgrade request's counts only without a password", async () => {
+  const request = new Request("http://h/mqtt", { headers: { authorization: "Bearer abc" } });
+  const credentials = async (password?: Uint8Array) => {
+    const connect = password ? { username: "ada", password: Buffer.from(password) } : { username: "ada" };
+    return (await open(4, { request, connect })).channel.credentials;
+  };
+  expect(await credentials()).toMatchObject({ token: "abc", password: undefined });
+  expect(await credentials(new TextEncoder().encode("pw"))).toMatchObject({ token: "pw" });
+  expect(await credentials(Uint8Array.of(0xff))).toMatchObject({ token: "abc" });
+  const bytes = await open(4, { connect: { username: "ada", password: Buffer.from([0xff]) } });
+  expect(bytes.channel.credentials!.token).toBeUndefined();
 });
 
 test("an empty client identifier without a clean session is refused in MQTT 3.1.1", () => {
@@ -102,12 +116,23 @@ test("an empty client identifier without a clean session is refused in MQTT 3.1.
 });
 
 test("a client that the proxy refuses is told so", async () => {
-  const refusal = { open: () => Promise.resolve(undefined) };
-  const [old, client] = [start(4, refusal), start(5, refusal)];
-  await settle();
-  expect(old.read()).toMatchObject([{ cmd: "connack", returnCode: 5 }]);
-  expect(client.read()).toMatchObject([{ cmd: "connack", reasonCode: 0x87 }]);
-  expect(old.channel.closed && client.channel.closed).toBeTruthy();
+  const codes = [["bad_credentials", 4, 0x86], ["not_authorized", 5, 0x87], [
+    "unavailable",
+    3,
+    0x88,
+  ]] as const;
+  for (const [refused, returnCode, reasonCode] of codes) {
+    const refusal = { open: () => Promise.resolve({ refused, reason: "because" }) };
+    const [old, client] = [start(4, refusal), start(5, refusal)];
+    await settle();
+    expect(old.read()).toMatchObject([{ cmd: "connack", returnCode }]);
+    expect(client.read()).toMatchObject([{
+      cmd: "connack",
+      reasonCode,
+      properties: { reasonString: "because" },
+    }]);
+    expect(old.channel.closed && client.channel.closed).toBeTruthy();
+  }
 });
 
 test("where opening fails the client is told that the server is unavailable", async () => {
@@ -545,8 +570,18 @@ test("a will is not published after DISCONNECT, except where MQTT 5 asks for it"
   }
 });
 
+test("a will is shown when the session is opened, and is sent as a will", async () => {
+  const client = await open(4, { connect: { will } });
+  expect(client.channel.will).toBe(will.topic);
+  client.handler.close({ kind: "peer" });
+  expect(client.channel.published).toMatchObject([{ room: will.topic, will: true }]);
+});
+
 test("a client that was never let in leaves no will", async () => {
-  const client = start(4, { connect: { will }, open: () => Promise.resolve(undefined) });
+  const client = start(4, {
+    connect: { will },
+    open: () => Promise.resolve({ refused: "bad_credentials" } as const),
+  });
   await settle();
   client.handler.close({ kind: "local" });
   expect(client.channel.published).toEqual([]);
@@ -574,6 +609,20 @@ test("the same client identifier again ends the older session on that proxy, and
   expect(newer.channel.closed).toBeDefined();
 });
 
+test("another user's client identifier is refused, and that user's session lives on", async () => {
+  const proxy = {};
+  const older = await open(5, { proxy, connect: { username: "ada", clientId: "phone" } });
+  const old = start(4, { proxy, connect: { username: "eve", clientId: "phone" } });
+  const thief = start(5, { proxy, connect: { username: "eve", clientId: "phone" } });
+  await settle();
+  expect(old.read()).toMatchObject([{ cmd: "connack", returnCode: 2 }]);
+  expect(thief.read()).toMatchObject([{ cmd: "connack", reasonCode: 0x85 }]);
+  expect(older.channel.closed).toBeUndefined();
+  expect(thief.channel.metrics.get("toychat_mqtt_takeovers_refused_total")).toBe(1);
+  await open(5, { proxy, connect: { username: "ada", clientId: "phone" } });
+  expect(older.read()).toMatchObject([{ cmd: "disconnect", reasonCode: 0x8e }]);
+});
+
 test("a client that comes back after its connection ended takes nothing over", async () => {
   const proxy = {};
   const before = await open(4, { proxy });
@@ -587,7 +636,7 @@ test("a client that comes back after its connection ended takes nothing over", a
 test("a client that is refused takes nobody's session over", async () => {
   const proxy = {};
   const older = await open(4, { proxy });
-  start(4, { proxy, open: () => Promise.resolve(undefined) });
+  start(4, { proxy, open: () => Promise.resolve({ refused: "bad_credentials" } as const) });
   await settle();
   expect(older.channel.closed).toBeUndefined();
 });
@@ -599,6 +648,7 @@ test("the reasons why a server ends a session have their codes in MQTT 5, and 3.
     keepalive_timeout: 0x8d,
     taken_over: 0x8e,
     kicked: 0x98,
+    authentication_expired: 0x87,
   } as const;
   for (const [reason, reasonCode] of Object.entries(codes) as [keyof typeof codes, number][]) {
     const [client, old] = [await open(5), await open(4)];
@@ -610,7 +660,7 @@ test("the reasons why a server ends a session have their codes in MQTT 5, and 3.
 });
 
 test("a client that waits for CONNACK when the server ends it gets one", () => {
-  const never = { open: () => new Promise<undefined>(() => {}) };
+  const never = { open: () => new Promise<never>(() => {}) };
   const [client, old] = [start(5, never), start(4, never)];
   client.handler.end("authentication_timeout");
   old.handler.end("authentication_timeout");

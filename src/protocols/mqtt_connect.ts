@@ -4,7 +4,9 @@
  * @module
  */
 import { randomId } from "../lib/clock.ts";
-import type { ClientChannel, ClientLimits, Credentials } from "./protocol.ts";
+import type { GivenCredentials } from "./credentials.ts";
+import type { ClientChannel, ClientLimits } from "./protocol.ts";
+import { requestCredentials, utf8Text } from "./request_credentials.ts";
 import { connackReturnCode, type MqttVersion, REASON } from "./mqtt_codes.ts";
 import { encodePacket } from "./mqtt_codec.ts";
 import type { ConnectPacket, Will } from "./mqtt_packets.ts";
@@ -24,7 +26,7 @@ export interface Hello {
   /** The identifier was assigned here. */
   readonly assigned: boolean;
   /** For {@linkcode ClientChannel.open}. */
-  readonly credentials: Credentials;
+  readonly credentials: GivenCredentials;
   /** Milliseconds of silence before the session ends; 0 is never. */
   readonly keepaliveMs: number;
   /** The will, unless its topic cannot be a room. */
@@ -69,7 +71,12 @@ export function readHello(packet: ConnectPacket, channel: ClientChannel): Hello 
   return {
     clientId,
     assigned,
-    credentials: { user: packet.username || undefined, fallback: clientId, password: packet.password },
+    credentials: {
+      username: packet.username || undefined,
+      password: packet.password,
+      clientId,
+      token: utf8Text(packet.password) ?? requestCredentials(channel.request).token,
+    },
     keepaliveMs: packet.keepalive * KEEPALIVE_MS_PER_SECOND,
     will: willIsGood ? will : undefined,
     receiveMaximum: packet.receiveMaximum,

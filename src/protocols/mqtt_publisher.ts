@@ -12,6 +12,7 @@ import { Inbox, type Received } from "./mqtt_inbox.ts";
 import { type AckPacket, type PublishPacket, TYPE, type Will } from "./mqtt_packets.ts";
 import { decodePayload, type PayloadMode } from "./mqtt_payload.ts";
 import type { MqttPeer } from "./mqtt_peer.ts";
+import type { Refusal } from "./protocol.ts";
 import { isRoomName } from "./room_name.ts";
 
 /** Refusals after which a client of MQTT 3.1.1 gets no PUBACK: it may send the message again. */
@@ -43,7 +44,10 @@ export class MqttPublisher {
     if (packet.retain) channel.metrics.count("toychat_mqtt_retain_ignored_total");
     if (packet.qos > 0) return this.#publishAnswered(packet, packet.qos as 1 | 2);
     const body = this.#read(packet);
-    if (typeof body === "string") return this.#countRefusal(body);
+    if (typeof body === "string") {
+      channel.charge();
+      return this.#countRefusal(body);
+    }
     channel.publish(packet.topic, body.body);
   }
 
@@ -63,7 +67,10 @@ export class MqttPublisher {
     }
     const message = this.#inbox.begin(packet.messageId, qos);
     const body = this.#read(packet);
-    if (typeof body === "string") return this.#refuse(message, body);
+    if (typeof body === "string") {
+      this.#peer.channel.charge();
+      return this.#refuse(message, body);
+    }
     this.#peer.channel.publish(packet.topic, body.body, (refusal) => {
       if (refusal === undefined) this.#inbox.succeed(message);
       else this.#refuse(message, refusal);
@@ -79,14 +86,19 @@ export class MqttPublisher {
     this.#peer.sendPacket({ cmd: "pubcomp", messageId: id, reasonCode: REASON.packetIdentifierNotFound });
   }
 
+  /** A message with QoS 0 was refused: there is no packet to say so in. */
+  refused(refusal: Refusal): void {
+    this.#countRefusal(refusal);
+  }
+
   /** Publishes the will of a client that is gone. */
   publishWill(will: Will): void {
     const body = this.#read(will);
     if (typeof body === "string") return this.#countRefusal(body);
-    if (will.qos === 0) return this.#peer.channel.publish(will.topic, body.body);
-    this.#peer.channel.publish(will.topic, body.body, (refusal) => {
+    const counted = (refusal: Refusal | undefined): void => {
       if (refusal !== undefined) this.#countRefusal(refusal);
-    });
+    };
+    this.#peer.channel.publish(will.topic, body.body, will.qos === 0 ? undefined : counted, true);
   }
 
   /** The body of a message, in a box as it may be a string, or why it cannot be sent. */
@@ -117,6 +129,7 @@ export class MqttPublisher {
 
   #countRefusal(refusal: PublishRefusal): void {
     const { metrics } = this.#peer.channel;
+    if (refusal === "too_large") metrics.count("toychat_messages_too_large_total");
     metrics.count("toychat_mqtt_publishes_refused_total", 1, { reason: refusal });
     if (refusal === "invalid_room") metrics.count("toychat_mqtt_invalid_topics_total");
   }

@@ -6,7 +6,7 @@
 import { errorMessage } from "../lib/errors.ts";
 import type { CloseReason } from "../lib/transport.ts";
 import { Keepalive } from "./keepalive.ts";
-import { END_CODE, REASON } from "./mqtt_codes.ts";
+import { connackCode, END_CODE, OPEN_CODE, OPEN_REASON, REASON } from "./mqtt_codes.ts";
 import {
   CONNACK_BAD_VERSION,
   connackFrame,
@@ -32,6 +32,8 @@ import type {
   Encoding,
   EndReason,
   OpenedSession,
+  OpenRefusal,
+  Refusal,
 } from "./protocol.ts";
 
 /** The open sessions of each proxy by client identifier, whichever port they came in by. */
@@ -40,6 +42,7 @@ const sessionsByProxy = new WeakMap<object, Map<string, MqttSession>>();
 /** What there is once the session is open. */
 interface Open {
   readonly clientId: string;
+  readonly user: string;
   readonly publisher: MqttPublisher;
   readonly subscriptions: MqttSubscriptions;
   readonly outbox: Outbox;
@@ -96,11 +99,19 @@ export class MqttSession implements ClientHandler {
       }
     } catch (error) {
       const reason = errorMessage(error);
+      if (error instanceof BadPacket) this.#countTooLarge(error.code);
       if (!(error instanceof BadPacket)) this.#channel.log("error", "mqtt_session_failed", { reason });
       this.#peer.fail(error instanceof BadPacket ? error.code : REASON.unspecified, reason);
     }
     if (this.#peer.ended) this.#reader.clear();
     else if (this.#opening) this.#reader.keep();
+  }
+
+  #countTooLarge(code: number): void {
+    if (code !== REASON.packetTooLarge) return;
+    const { metrics } = this.#channel;
+    if (this.#peer.connected) metrics.count("toychat_messages_too_large_total");
+    else metrics.count("toychat_hellos_too_large_total");
   }
 
   #take(packet: Packet): void {
@@ -118,6 +129,7 @@ export class MqttSession implements ClientHandler {
       case "pubrel":
         return open?.publisher.release(packet);
       case "pingreq":
+        this.#channel.charge();
         return this.#peer.sendBytes(PINGRESP);
       case "subscribe":
         return open?.subscriptions.subscribe(packet);
@@ -142,7 +154,8 @@ export class MqttSession implements ClientHandler {
     const hello = readHello(packet, this.#channel);
     if ("refused" in hello) return refuseConnect(peer, hello);
     this.#opening = true;
-    this.#channel.open(hello.credentials).then(
+    const { will } = hello;
+    this.#channel.open(hello.credentials, will ? { will: will.topic } : {}).then(
       (session) => this.#opened(hello, session),
       (error) => this.#openFailed(error),
     );
@@ -157,23 +170,22 @@ export class MqttSession implements ClientHandler {
     });
   }
 
-  #opened(hello: Hello, session: OpenedSession | undefined): void {
+  #opened(hello: Hello, session: OpenedSession | OpenRefusal): void {
     const { limits } = this.#channel;
     const peer = this.#peer;
     if (peer.ended) return;
-    if (session === undefined) {
-      return refuseConnect(peer, {
-        refused: REASON.notAuthorized,
-        reason: "the credentials were not accepted",
-      });
+    if ("refused" in session) {
+      const { refused, reason } = session;
+      return refuseConnect(peer, { refused: OPEN_CODE[refused], reason: reason ?? OPEN_REASON[refused] });
     }
+    if (this.#foreign(hello.clientId, session.user)) return this.#refuseTakeover();
     const connack = connackFrame(peer.version, hello, limits);
     if (connack.length > peer.maxPacketBytes) {
       return peer.close(REASON.packetTooLarge, "CONNACK is too large");
     }
     this.#encoding = boundedEncoding(peer.version, this.#mode, peer.maxPacketBytes, this.#channel);
     this.#reader.limit = maxPacketBytes(limits);
-    this.#open = this.#makeOpen(hello);
+    this.#open = this.#makeOpen(hello, session.user);
     this.#register(hello.clientId);
     peer.sendBytes(connack);
     peer.connected = true;
@@ -181,17 +193,18 @@ export class MqttSession implements ClientHandler {
     this.#read();
   }
 
-  #makeOpen(hello: Hello): Open {
-    const { clock, limits } = this.#channel;
+  #makeOpen(hello: Hello, user: string): Open {
+    const { limits } = this.#channel;
     const peer = this.#peer;
     const inflight = Math.max(1, Math.min(limits.maxInflight, hello.receiveMaximum));
     return {
       clientId: hello.clientId,
+      user,
       publisher: new MqttPublisher(peer, this.#mode),
       subscriptions: new MqttSubscriptions(peer),
       outbox: new Outbox(inflight, (frame) => peer.sendBytes(frame)),
       keepalive: hello.keepaliveMs > 0
-        ? new Keepalive(clock, hello.keepaliveMs, () => this.#silent())
+        ? new Keepalive(this.#channel, hello.keepaliveMs, () => this.#silent())
         : undefined,
       will: hello.will,
     };
@@ -207,6 +220,20 @@ export class MqttSession implements ClientHandler {
     if (older === undefined) return;
     this.#channel.metrics.count("toychat_mqtt_sessions_taken_over_total");
     older.end("taken_over");
+  }
+
+  /** Whether another user's session has this identifier: nobody may end what is not their own. */
+  #foreign(clientId: string, user: string): boolean {
+    const older = sessionsByProxy.get(this.#channel.proxy)?.get(clientId);
+    return older !== undefined && older.#open?.user !== user;
+  }
+
+  #refuseTakeover(): void {
+    this.#channel.metrics.count("toychat_mqtt_takeovers_refused_total");
+    refuseConnect(this.#peer, {
+      refused: REASON.clientIdentifierNotValid,
+      reason: "another user is connected with this client identifier: use one of your own, or none",
+    });
   }
 
   #unregister(clientId: string): void {
@@ -254,13 +281,18 @@ export class MqttSession implements ClientHandler {
     this.#open?.subscriptions.forget(room);
   }
 
+  /** A message with QoS 0 was refused. */
+  refused(_room: string, refusal: Refusal): void {
+    this.#open?.publisher.refused(refusal);
+  }
+
   /** DISCONNECT with the reason, or CONNACK where the client still waited for it; MQTT 3.1.1 has only the latter. */
   end(reason: EndReason): void {
     const peer = this.#peer;
     if (peer.ended) return;
     const words = reason.replaceAll("_", " ");
     this.#reader.clear();
-    if (this.#opening) return refuseConnect(peer, { refused: REASON.serverUnavailable, reason: words });
+    if (this.#opening) return refuseConnect(peer, { refused: connackCode(reason), reason: words });
     peer.disconnect(END_CODE[reason], words);
     peer.close(END_CODE[reason], words);
   }

@@ -54,13 +54,17 @@ export class MqttSubscriptions {
       answer(version === 5 ? code : SUBSCRIBE_FAILURE_V4);
     };
     const { topic } = filter;
-    if (identified) return refuse(REASON.subscriptionIdentifiersNotSupported);
+    const bad = (code: number) => {
+      channel.charge();
+      refuse(code);
+    };
+    if (identified) return bad(REASON.subscriptionIdentifiersNotSupported);
     if (topic === MOVED_TOPIC) {
       this.#moved = true;
       return answer(0);
     }
     const problem = filterProblem(topic, channel.limits.maxRoomBytes);
-    if (problem !== undefined) return refuse(problem);
+    if (problem !== undefined) return bad(problem);
     const qos = Math.min(filter.qos, 1);
     const known = this.#rooms.has(topic);
     this.#rooms.add(topic);

@@ -9,6 +9,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { CloseReason } from "../lib/transport.ts";
+import type { GivenCredentials } from "./credentials.ts";
 
 /** One chunk of a byte connection or one message of a WebSocket. */
 export type Chunk = Uint8Array | string;
@@ -44,16 +45,6 @@ export interface Encoding {
   encodeAll?(deliveries: readonly Delivery[]): Chunk;
 }
 
-/** Who a client says it is. */
-export interface Credentials {
-  /** The name that it gave: MQTT user name, `?user=`. */
-  readonly user?: string;
-  /** A name to use where it gave none: the MQTT client identifier. */
-  readonly fallback?: string;
-  /** Password or token. */
-  readonly password?: Uint8Array | string;
-}
-
 /** Why something that a client asked for was refused or failed. */
 export type Refusal =
   /** The room's name is empty, too long, has a wildcard, a NUL or a lone surrogate, or begins with `$`. */
@@ -70,6 +61,10 @@ export type Refusal =
   | "listener_timeout"
   /** The user may not. */
   | "not_authorized"
+  /** The ChatServer that the room would be on has as many rooms as it may. */
+  | "server_full"
+  /** As many users are in the room as may be. */
+  | "room_full"
   /** The session ended, or the user left the room, before it was done. */
   | "gone";
 
@@ -79,6 +74,17 @@ export interface OpenedSession {
   readonly user: string;
   /** The session's id, unique in the cluster. */
   readonly session: string;
+}
+
+/** Why a session did not come to be. */
+export interface OpenRefusal {
+  /**
+   * `bad_credentials`: they are wrong or missing. `not_authorized`: the user may not come in, or may not have this will.
+   * `unavailable`: it could not be found out. `gone`: the connection ended meanwhile, so that nobody is to be told.
+   */
+  readonly refused: "bad_credentials" | "not_authorized" | "unavailable" | "gone";
+  /** For the client, where the application gave one. */
+  readonly reason?: string | undefined;
 }
 
 /** How a user wants to be in a room. */
@@ -99,8 +105,16 @@ export type EndReason =
   | "keepalive_timeout"
   /** It did not authenticate in time. */
   | "authentication_timeout"
+  /** What it authenticated by has run out. */
+  | "authentication_expired"
   /** The same client identifier connected again. */
   | "taken_over"
+  /** The proxy has as many sessions as it takes. */
+  | "server_busy"
+  /** The client's address has as many connections as it may. */
+  | "too_many_connections"
+  /** The client went on sending far faster than it may. */
+  | "rate_exceeded"
   /** The application ended it. */
   | "kicked";
 
@@ -136,13 +150,23 @@ export interface ClientChannel {
   readonly log: Logger;
   /** Identifies the proxy; shared by all its channels. Key of what a protocol keeps per proxy. */
   readonly proxy: object;
+  /** Whether the proxy does not read the client now: what it sends is not heard. */
+  readonly paused: boolean;
+  /**
+   * Counts what the client sent against its message rate. `join`, `leave` and `publish` count themselves; call it for
+   * whatever else costs something, such as a ping or a request that cannot be read.
+   */
+  charge(): void;
+  /** On a WebSocket: asks for a sign of life by a ping frame; the answer is {@linkcode ClientHandler.pong}. */
+  ping(): void;
   /**
    * Says who the client is and opens the session. `data` is not called until the promise has settled (reading is
    * paused); what the call before it left over is the protocol's to keep.
    *
-   * @returns the session, or `undefined` where the client was refused.
+   * @param options `will`: the room that the client wants a will sent to, which it must be allowed to.
+   * @returns the session, or why there is none. Never rejects.
    */
-  open(credentials: Credentials): Promise<OpenedSession | undefined>;
+  open(credentials: GivenCredentials, options?: { will?: string }): Promise<OpenedSession | OpenRefusal>;
   /** Queues a chunk for this client; what is queued in a turn leaves in one write. */
   send(chunk: Chunk): void;
   /** Joins a room. `done` gets undefined when the user is in, else why not. Joining twice changes the options. */
@@ -152,8 +176,10 @@ export interface ClientChannel {
   /**
    * Sends a message to a room, joined or not. With `done` it is an acknowledged one: `done` gets undefined when it
    * has been taken everywhere, else why not. Without, it is sent at most once.
+   *
+   * @param will It is the client's will: the user must be allowed to have one sent to the room. Default false.
    */
-  publish(room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void;
+  publish(room: string, body: Body, done?: (refusal: Refusal | undefined) => void, will?: boolean): void;
   /** Ends the connection after what was queued has been sent. `code` and `reason` are for WebSockets. */
   close(code?: number, reason?: string): void;
 }
@@ -173,8 +199,12 @@ export interface ClientHandler {
   moved(room: string, lost: boolean): void;
   /** The user is out of a room without having asked for it. */
   left(room: string, reason: string): void;
+  /** A message that was sent without `done` was refused; for protocols that have a word for it. */
+  refused?(room: string, refusal: Refusal): void;
   /** The server ends the session: say so in the protocol's words. The proxy closes the connection afterwards. */
   end(reason: EndReason): void;
+  /** The client has answered a {@linkcode ClientChannel.ping}. */
+  pong?(): void;
   /** The connection has ended. A will is published here, through `channel.publish`. */
   close(reason: CloseReason): void;
 }
@@ -185,6 +215,13 @@ export interface ClientProtocol {
   readonly name: string;
   /** WebSocket subprotocols that it answers to, in order of preference; empty or absent: none needed. */
   readonly subprotocols?: readonly string[];
+  /** Whether clients may come without any of the subprotocols; default false. */
+  readonly subprotocolOptional?: boolean;
+  /**
+   * Reads a client's credentials from the request that opens its WebSocket, where all of them are in it: such a client is
+   * authenticated, and if need be refused by HTTP, before the upgrade. What `open` is given then does not count.
+   */
+  readonly credentials?: (request: Request) => GivenCredentials;
   /**
    * What happens to a client that reads too slowly and has as many bytes queued as it may: `"drop"` leaves out
    * unacknowledged deliveries until there is room again, `"disconnect"` (the default) ends the session.

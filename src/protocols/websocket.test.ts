@@ -30,23 +30,36 @@ async function open(options: FakeOptions = {}): Promise<Client> {
 test("a client is welcomed as the user that its URL names, with its token as password", async () => {
   const request = new Request("http://h/ws?user=ada%20l&token=t%2B1");
   const { channel } = accept(websocket(), { request });
-  expect(channel.credentials).toEqual({ user: "ada l", password: "t+1" });
+  expect(channel.credentials).toMatchObject({ username: "ada l", token: "t+1" });
   await settle();
   expect(channel.takeJson()).toEqual([{ type: "welcome", user: "ada l", session: "s1" }]);
 });
 
 test("without a name in the URL the proxy names the user", async () => {
   const { channel } = accept(websocket(), { request: new Request("http://h/ws?user=") });
-  expect(channel.credentials).toEqual({ user: undefined, password: undefined });
+  expect(channel.credentials).toEqual({ username: undefined, password: undefined, token: undefined });
   await settle();
   expect(channel.takeJson()).toMatchObject([{ type: "welcome", user: "guest" }]);
 });
 
 test("a client that the proxy refuses is told why and closed", async () => {
-  const { channel } = accept(websocket(), { open: () => Promise.resolve(undefined) });
-  await settle();
-  expect(channel.takeJson()).toMatchObject([{ type: "error", code: "not_authorized" }]);
-  expect(channel.closed).toMatchObject({ code: 1008 });
+  const ends = [
+    ["bad_credentials", "not_authenticated", 4401],
+    ["not_authorized", "not_authorized", 4403],
+    ["unavailable", "unavailable", 1011],
+  ] as const;
+  for (const [refused, code, closed] of ends) {
+    const { channel } = accept(websocket(), { open: () => Promise.resolve({ refused }) });
+    await settle();
+    expect(channel.takeJson()).toMatchObject([{ type: "error", code }]);
+    expect(channel.closed).toMatchObject({ code: closed });
+  }
+});
+
+test("a message without an id that is refused is answered with the room", async () => {
+  const { channel, handler } = await open();
+  handler.refused?.("plaza", "not_authorized");
+  expect(channel.takeJson()).toMatchObject([{ type: "error", code: "not_authorized", room: "plaza" }]);
 });
 
 test("where opening fails the connection ends with 1011", async () => {

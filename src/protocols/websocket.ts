@@ -5,6 +5,7 @@
  */
 import type { ClientProtocol, Delivery, Encoding } from "./protocol.ts";
 import { encodeBody } from "../lib/body.ts";
+import { requestCredentials } from "./request_credentials.ts";
 import { WebSocketSession } from "./websocket_session.ts";
 
 /** Deliveries as `message` objects; the same text for every client. */
@@ -19,7 +20,8 @@ const encoding: Encoding = {
 /**
  * The protocol JSON over WebSocket, version 1.
  *
- * The user is named by `?user=` of the upgrade request's URL, and `?token=` is the password; then the client joins and
+ * The user is named by `?user=` of the upgrade request's URL, and proves itself by a token: `Authorization: Bearer`,
+ * `?token=`, or a subprotocol `token.TOKEN` beside `toychat`, as browsers can set no header. Then the client joins and
  * leaves rooms and sends messages:
  *
  * ```json
@@ -38,5 +40,11 @@ const encoding: Encoding = {
  * ```
  */
 export function websocket(): ClientProtocol {
-  return { name: "websocket", accept: (channel) => new WebSocketSession(channel, encoding) };
+  return {
+    name: "websocket",
+    subprotocols: ["toychat"],
+    subprotocolOptional: true,
+    credentials: requestCredentials,
+    accept: (channel) => new WebSocketSession(channel, encoding),
+  };
 }

@@ -12,6 +12,8 @@ import { roomNameProblem } from "./room_name.ts";
 /** What went wrong, for programs. */
 export type WebSocketErrorCode =
   | Refusal
+  /** The user or token was not accepted. */
+  | "not_authenticated"
   /** The text is not JSON. */
   | "bad_json"
   /** A field is missing or of the wrong type, or the message is binary. */

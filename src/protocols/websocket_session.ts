@@ -11,15 +11,17 @@ import type {
   ClientChannel,
   ClientHandler,
   ClientLimits,
-  Credentials,
   Delivery,
   Encoding,
   EndReason,
   OpenedSession,
+  OpenRefusal,
   Refusal,
 } from "./protocol.ts";
+import { requestCredentials } from "./request_credentials.ts";
 import {
   complain,
+  type Complaint,
   type MessageRequest,
   readRequest,
   utf8Bytes,
@@ -31,19 +33,39 @@ export const CLOSE_CODES: Readonly<Record<EndReason, number>> = {
   shutting_down: 1001,
   slow_consumer: 1013,
   authentication_timeout: 4401,
+  authentication_expired: 4401,
   kicked: 4403,
   keepalive_timeout: 4408,
   taken_over: 4409,
+  server_busy: 1013,
+  too_many_connections: 4429,
+  rate_exceeded: 4429,
 };
 
 const TOO_LARGE = 1009;
-const REFUSED = 1008;
+/** The server could not do what it should have. */
 const INTERNAL_ERROR = 1011;
 /** What a message takes beside its body: JSON's own characters, and the room with every byte escaped as `\u0000`. */
 const ENVELOPE_BYTES = 512;
 const ESCAPED_BYTES = 6;
 /** What a message that waits takes beside its characters: empty ones count too. */
 const EARLY_OVERHEAD_BYTES = 64;
+
+/** What is said and how it is closed where no session comes to be. */
+const OPEN_REFUSALS = {
+  bad_credentials: {
+    code: "not_authenticated",
+    close: 4401,
+    text: "the user or token was not accepted: connect with ?user= and ?token=, or Authorization: Bearer",
+  },
+  not_authorized: { code: "not_authorized", close: 4403, text: "the user may not connect" },
+  unavailable: {
+    code: "unavailable",
+    close: INTERNAL_ERROR,
+    text: "the credentials could not be checked: try again",
+  },
+  gone: { code: "gone", close: INTERNAL_ERROR, text: "the session ended before it was open" },
+} as const;
 
 /** What a refusal means, and what to do. */
 const REFUSAL_TEXT: Readonly<Record<Refusal, string>> = {
@@ -54,6 +76,8 @@ const REFUSAL_TEXT: Readonly<Record<Refusal, string>> = {
   listener_failed: "the application failed on it",
   listener_timeout: "the application did not settle in time",
   not_authorized: "the user may not do this in this room",
+  server_full: "the server of this room has as many rooms as it may: try again later",
+  room_full: "as many users are in the room as may be: try again later",
   gone: "the user left the room, or the session ended, before it was done",
 };
 
@@ -73,25 +97,24 @@ export class WebSocketSession implements ClientHandler {
   constructor(channel: ClientChannel, encoding: Encoding) {
     this.#channel = channel;
     this.encoding = encoding;
-    channel.open(readCredentials(channel.request)).then(
+    channel.open(requestCredentials(channel.request)).then(
       (session) => this.#opened(session),
       (error) => this.#openFailed(error),
     );
   }
 
-  #opened(session: OpenedSession | undefined): void {
+  #opened(session: OpenedSession | OpenRefusal): void {
     if (this.#ended) return;
-    if (session === undefined) {
-      this.#send(
-        complain("not_authorized", "the user or token was not accepted: connect with ?user= and ?token="),
-      );
-      return this.#close(REFUSED, "not_authorized");
+    if ("refused" in session) {
+      const { code, close, text } = OPEN_REFUSALS[session.refused];
+      this.#send(complain(code, session.reason ?? text));
+      return this.#close(close, code);
     }
-    const { clock, limits } = this.#channel;
+    const { keepaliveMs } = this.#channel.limits;
     this.#open = true;
     this.#send({ type: "welcome", user: session.user, session: session.session });
-    if (limits.keepaliveMs > 0) {
-      this.#keepalive = new Keepalive(clock, limits.keepaliveMs, () => this.#silent());
+    if (keepaliveMs > 0) {
+      this.#keepalive = new Keepalive(this.#channel, keepaliveMs, () => this.#silent(), true);
     }
     const early = this.#early;
     this.#early = [];
@@ -110,23 +133,33 @@ export class WebSocketSession implements ClientHandler {
     this.#keepalive?.heard();
     if (typeof chunk !== "string") {
       this.#channel.metrics.count("toychat_websocket_bad_messages_total");
-      return this.#send(
+      return this.#complain(
         complain("bad_message", "the message is binary: send JSON text, with bytes as base64"),
       );
     }
     const most = maxTextBytes(this.#channel.limits);
     if (chunk.length * 3 > most && utf8Bytes(chunk) > most) {
+      this.#channel.metrics.count("toychat_messages_too_large_total");
       return this.#close(TOO_LARGE, `messages may take ${most} bytes`);
     }
     const request = readRequest(chunk, this.#channel.limits);
-    if (request.type !== "error") return this.#take(request);
-    this.#channel.metrics.count("toychat_websocket_bad_messages_total");
-    this.#send(request);
+    if (request.type === "error") this.#complain(request);
+    else this.#take(request);
+  }
+
+  /** Says what is wrong with a message. */
+  #complain(complaint: Complaint): void {
+    const { metrics } = this.#channel;
+    metrics.count("toychat_websocket_bad_messages_total");
+    if (complaint.code === "too_large") metrics.count("toychat_messages_too_large_total");
+    this.#channel.charge();
+    this.#send(complaint);
   }
 
   #keepEarly(chunk: Chunk): void {
     this.#earlyBytes += chunk.length + EARLY_OVERHEAD_BYTES;
     if (this.#earlyBytes > this.#channel.limits.maxHelloBytes) {
+      this.#channel.metrics.count("toychat_hellos_too_large_total");
       return this.#close(TOO_LARGE, "too much before the session is open: wait for welcome");
     }
     // The memory of bytes is their transport's.
@@ -134,8 +167,11 @@ export class WebSocketSession implements ClientHandler {
   }
 
   #take(request: WebSocketRequest): void {
-    if (request.type === "ping") return this.#send({ type: "pong" });
     const channel = this.#channel;
+    if (request.type === "ping") {
+      channel.charge();
+      return this.#send({ type: "pong" });
+    }
     if (request.type === "message") return this.#publish(request);
     const { room, id } = request;
     if (request.type === "join") {
@@ -174,9 +210,19 @@ export class WebSocketSession implements ClientHandler {
     this.#send({ type: "left", room, reason });
   }
 
+  /** `error` with the room, as there is no id. */
+  refused(room: string, refusal: Refusal): void {
+    this.#send({ type: "error", code: refusal, message: REFUSAL_TEXT[refusal], room });
+  }
+
   /** The close code says it. */
   end(reason: EndReason): void {
     if (!this.#ended) this.#close(CLOSE_CODES[reason], reason);
+  }
+
+  /** The client has answered a ping. */
+  pong(): void {
+    this.#keepalive?.heard();
   }
 
   /** The connection is gone. */
@@ -206,11 +252,4 @@ export class WebSocketSession implements ClientHandler {
 /** Longest text message that is read. A body may take all of the limit, as base64 or with escapes. */
 function maxTextBytes(limits: ClientLimits): number {
   return limits.maxMessageBytes * 2 + limits.maxRoomBytes * ESCAPED_BYTES + ENVELOPE_BYTES;
-}
-
-/** The user and the token that the request's URL names. */
-function readCredentials(request: Request | undefined): Credentials {
-  if (request === undefined || !URL.canParse(request.url)) return {};
-  const parameters = new URL(request.url).searchParams;
-  return { user: parameters.get("user") || undefined, password: parameters.get("token") ?? undefined };
 }

@@ -94,6 +94,10 @@ export class ProxyRooms {
     options: JoinOptions,
     done: (refusal: Refusal | undefined) => void,
   ): void {
+    const { limits } = this.#host;
+    if (!session.rooms.has(name) && session.rooms.size >= limits.maxRooms) {
+      return done("too_many_rooms");
+    }
     const room = this.#rooms.get(name) ?? this.#make(name);
     const there = room.members.get(session.id);
     if (there) return this.#rejoin(room, there, options, done);
@@ -167,6 +171,14 @@ export class ProxyRooms {
       const room = this.#rooms.get(name);
       const member = room?.members.get(session.id);
       if (room && member) this.#remove(room, member, reason, "gone");
+    }
+  }
+
+  /** The room's owner has no place for it. */
+  refused(name: string): void {
+    const room = this.#rooms.get(name);
+    for (const member of [...room?.members.values() ?? []]) {
+      if (room && member.pending) this.#remove(room, member, "server_full", "server_full");
     }
   }
 
@@ -270,8 +282,9 @@ export class ProxyRooms {
     const member = room?.members.get(session);
     if (!room || !member) return;
     if (room.dirty) room.flush();
-    this.#remove(room, member, reason, "not_authorized");
-    member.session.left(name, reason);
+    const { pending } = member;
+    this.#remove(room, member, reason, reason === "room_full" ? reason : "not_authorized");
+    if (!pending) member.session.left(name, reason);
   }
 
   /** Hands every room's bytes of this turn to its members. */

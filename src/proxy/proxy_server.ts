@@ -3,33 +3,31 @@
  *
  * @module
  */
-import { type Body, decodeBody } from "../lib/body.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
-import { type Counter, Metrics } from "../lib/metrics.ts";
+import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness, waiting } from "../lib/readiness.ts";
-import type {
-  CloseReason,
-  Connection,
-  ConnectionHandler,
-  ListenSocket,
-  Transport,
-} from "../lib/transport.ts";
-import { isRoom } from "../link/check.ts";
-import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
+import type { Connection, ConnectionHandler, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
+import type { LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
-import type { ClientProtocol, Credentials, JoinOptions, Refusal } from "../protocols/protocol.ts";
-import { type ProxyEvents, ProxyListeners, type ProxyUser } from "./events.ts";
-import { countRefusals, gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
-import { PROXY_LIMITS, type ProxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
+import type { User } from "../protocols/credentials.ts";
+import type { ClientProtocol, OpenRefusal } from "../protocols/protocol.ts";
+import { Authentication } from "./authentication.ts";
+import { Authorization } from "./authorization.ts";
+import { type ProxyEvents, ProxyListeners } from "./events.ts";
+import { Admission, type TurnAway } from "./admission.ts";
+import { gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
+import { type ProxyLimits, proxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
+import { proxyLinkHandler } from "./link_handler.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
-import { Session, type SessionHost } from "./session.ts";
+import { Session } from "./session.ts";
+import { type SessionHost, sessionHost, userOf } from "./session_host.ts";
 import { Sessions } from "./sessions.ts";
 
 const SWEEP_MS = 1000;
@@ -58,18 +56,20 @@ export class ProxyServer {
   readonly id: string;
   /** What it counts. */
   readonly metrics: Metrics = new Metrics("proxy");
-  readonly #messagesIn: Counter = this.metrics.counter("toychat_messages_in_total");
   readonly #options: ProxyServerOptions;
   readonly #membership: Membership;
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #limits: ProxyLimits;
+  readonly #admission: Admission;
   readonly #listeners: ProxyListeners;
   readonly #sessions: Sessions;
   readonly #peers: Peers;
   readonly #router: Router;
   readonly #rooms: ProxyRooms;
+  readonly #authentication: Authentication;
+  readonly #authorization: Authorization | undefined;
   readonly #host: SessionHost;
   /** Names this process in session ids, whatever becomes of its lease. */
   readonly #boot: string;
@@ -77,7 +77,6 @@ export class ProxyServer {
   readonly #repeats: Repeats;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
-  #count = 0;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
   #draining = false;
 
@@ -88,9 +87,10 @@ export class ProxyServer {
     this.#transport = options.transport;
     this.#clock = options.clock ?? systemClock;
     this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
-    this.#limits = { ...PROXY_LIMITS, ...options.limits };
+    this.#limits = proxyLimits(options.limits);
+    this.#admission = new Admission(this.#limits, this.metrics);
     this.#listeners = new ProxyListeners(this.metrics, this.#log);
-    this.#sessions = new Sessions(this.#clock, this.metrics, this.#limits, () => this.#rooms.flush());
+    this.#sessions = new Sessions(this.#clock, () => this.#rooms.flush());
     this.id = options.id ?? `p${randomId(this.#clock, 5)}`;
     this.#boot = randomId(this.#clock, 4);
     this.#peers = new Peers({
@@ -99,7 +99,14 @@ export class ProxyServer {
       self: () => this.#identity(),
       cluster: options.cluster ?? "toychat",
       secret: options.secret,
-      handler: this.#linkHandler(),
+      tls: options.linkTls,
+      handler: proxyLinkHandler({
+        log: this.#log,
+        sessions: this.#sessions,
+        router: () => this.#router,
+        rooms: () => this.#rooms,
+        reset: () => this.#repeats.report(),
+      }),
       log: this.#log,
       metrics: this.metrics,
     });
@@ -113,6 +120,7 @@ export class ProxyServer {
       occupied: (room) => this.#rooms.occupied(room),
       attached: (route) => this.#rooms.attached(route),
       lost: (route) => this.#rooms.lost(route),
+      refused: (room) => this.#rooms.refused(room),
     });
     this.#rooms = new ProxyRooms({
       clock: this.#clock,
@@ -121,10 +129,27 @@ export class ProxyServer {
       limits: this.#limits,
       router: this.#router,
       flush: () => this.#sessions.requestFlush(),
-      joined: (session, room) => this.#listeners.emit("join", this.#user(session), room),
-      left: (session, room, reason) => this.#listeners.emit("leave", this.#user(session), room, reason),
+      joined: (session, room) => this.#listeners.emit("join", userOf(session), room),
+      left: (session, room, reason) => this.#listeners.emit("leave", userOf(session), room, reason),
     });
-    this.#host = this.#sessionHost();
+    const { authenticationMs, authorizationMs, authorizationCacheMs: cacheMs } = this.#limits;
+    const asking = { clock: this.#clock, metrics: this.metrics, log: this.#log };
+    this.#authentication = new Authentication(options.authenticate, { ...asking, limitMs: authenticationMs });
+    this.#authorization = options.authorize &&
+      new Authorization(options.authorize, { ...asking, limitMs: authorizationMs, cacheMs });
+    this.#host = sessionHost({
+      ...asking,
+      limits: this.#limits,
+      admission: this.#admission,
+      authentication: this.#authentication,
+      authorization: this.#authorization,
+      listeners: this.#listeners,
+      sessions: this.#sessions,
+      rooms: this.#rooms,
+      router: this.#router,
+      prefix: `${this.id}.${this.#boot}`,
+      running: () => this.#state === "running",
+    });
     this.#repeats = new Repeats(this.metrics, this.#log);
     gaugeProxy(this, this.#sessions, this.#rooms, this.#router, this.#peers);
   }
@@ -240,9 +265,20 @@ export class ProxyServer {
    * `accept`: it is listed in `listening`, and closed when the proxy stops; at once where it has stopped.
    *
    * @param protocol Name of what is spoken on it, for `listening`: `"http"`.
+   * @param tls Whether that is over TLS; default false.
    */
-  attach(protocol: string, socket: ListenSocket): void {
-    this.#sockets.attach(protocol, socket);
+  attach(protocol: string, socket: ListenSocket, tls = false): void {
+    this.#sockets.attach(protocol, socket, tls);
+  }
+
+  /**
+   * Shows another certificate to users who come from now on, on all ports with TLS.
+   *
+   * @returns `false` where the runtime cannot on some of them (Bun): the proxy must be started anew then.
+   * @throws {ToychatError} `bad_certificate`; it goes on with the old one.
+   */
+  setCertificate(tls: TlsOptions): boolean {
+    return this.#sockets.setCertificate(tls);
   }
 
   /** A new incarnation: owners have ended its memberships, so every link starts anew. */
@@ -264,102 +300,55 @@ export class ProxyServer {
   }
 
   /**
+   * Authenticates a client by the request that opens its WebSocket, where its protocol has all credentials in it: give the
+   * user to `accept`, or answer a refusal by HTTP. Never rejects.
+   *
+   * @returns undefined where the session itself asks: there is no `authenticate`, or more of the protocol must be read.
+   */
+  admit(
+    protocol: ClientProtocol,
+    request: Request,
+    remoteAddress: string,
+  ): Promise<User | OpenRefusal> | undefined {
+    if (!this.#authentication.demanded || !protocol.credentials) return undefined;
+    const given = protocol.credentials(request);
+    const check = this.#authentication.check({ ...given, protocol: protocol.name, remoteAddress, request });
+    return this.#admission.asking(check);
+  }
+
+  /**
    * Takes in a connection made elsewhere: by a server of yours, over a transport of yours.
    *
    * @param request The upgrade request of a WebSocket.
+   * @param user Who it is, where `admit` or a server of yours has found that out: nobody is asked again.
    */
-  accept(connection: Connection, protocol: ClientProtocol, request?: Request): ConnectionHandler {
-    const session = new Session(this.#host, connection, protocol, request);
+  accept(
+    connection: Connection,
+    protocol: ClientProtocol,
+    request?: Request,
+    user?: User,
+  ): ConnectionHandler {
+    const session = new Session(this.#host, connection, protocol, request, user);
     this.#sessions.add(session);
     this.metrics.count("toychat_connections_total", 1, { protocol: protocol.name });
+    this.#admission.trim(session);
     if (this.#state !== "running") session.end("shutting_down");
     return session.events;
   }
 
-  #sessionHost(): SessionHost {
-    const believe = ({ user, fallback }: Credentials): string =>
-      user || fallback || `guest-${randomId(this.#clock, 6)}`;
-    return {
-      clock: this.#clock,
-      limits: this.#limits,
-      metrics: this.metrics,
-      log: this.#log,
-      authenticate: this.#options.authenticate ?? believe,
-      nextSessionId: () => `${this.id}.${this.#boot}.${++this.#count}`,
-      opened: (session) => this.#listeners.emit("connect", this.#user(session)),
-      join: (session, room, options, done) => this.#join(session, room, options, done),
-      leave: (session, room) => this.#rooms.leave(session, room, "left"),
-      publish: (session, room, body, done) => this.#publish(session, room, body, done),
-      closed: (session, reason) => this.#closed(session, reason),
-      dirty: (session) => this.#sessions.dirty(session),
-    };
-  }
-
-  #join(
-    session: Session,
-    room: string,
-    options: JoinOptions,
-    done: (refusal: Refusal | undefined) => void,
-  ): void {
-    const refused = countRefusals(this.metrics, this.#log, session, room, done);
-    if (!isRoom(room)) return refused("invalid_room");
-    if (!session.rooms.has(room) && session.rooms.size >= this.#limits.maxRooms) {
-      return refused("too_many_rooms");
-    }
-    this.#rooms.join(session, room, options, refused);
-  }
-
-  #publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
-    if (!session.sender) return done?.("gone");
-    // Protocols check names, and by stricter rules. A name that links do not take would end those of everybody.
-    if (!isRoom(room)) return done?.("invalid_room");
-    this.#messagesIn.value++;
-    this.#router.publish(session.sender, room, body, done);
-    if (this.#listeners.emitter.listeners("message").length > 0) {
-      this.#listeners.emit("message", this.#user(session), room, body);
-    }
-  }
-
-  #closed(session: Session, reason: CloseReason): void {
-    if (!this.#sessions.delete(session) || !session.sender) return;
-    const why = this.#state !== "running" ? "proxy stopped" : endOf(reason);
-    this.#rooms.ended(session, why);
-    for (const link of session.sender.seenBy) {
-      if (!link.ended) link.send({ type: "gone", session: session.id, reason: why });
-    }
-    this.#listeners.emit("disconnect", this.#user(session), why);
-  }
-
-  #linkHandler(): LinkHandler {
-    return {
-      open: (link) => this.#router.linkOpened(link),
-      frame: (link, frame) => {
-        if (frame.type === "direct") this.#sessions.direct(frame.user, decodeBody(frame));
-        else if (!this.#rooms.frame(link, frame) && !this.#router.frame(link, frame)) {
-          link.close("unexpected_frame", `a proxy takes no frame of type ${frame.type}`);
-        }
-      },
-      confirmed: (link, n) => this.#router.confirmed(link, n),
-      drain: (link) => this.#router.drain(link),
-      reset: (link, reason) => this.#reset(link, reason),
-    };
-  }
-
-  #reset(link: Link, reason: string): void {
-    this.#sessions.linkReset(link);
-    this.#router.linkReset(link);
-    this.#log("info", "link_reset", { peer: link.peer.id, reason });
-    this.#repeats.report();
+  /**
+   * Why a connection from this address would be turned away now, for who can say so before it is made; undefined where it
+   * would be let in. It is counted as a refusal.
+   */
+  turnsAway(remoteAddress: string): TurnAway | undefined {
+    return this.#admission.turnsAway(remoteAddress);
   }
 
   #sweep(): void {
     const now = this.#clock.now();
+    this.#admission.sweep(now);
     this.#sessions.sweep(now);
     this.#rooms.sweep(now);
-  }
-
-  #user(session: Session): ProxyUser {
-    return { userId: session.user, sessionId: session.id, protocol: session.protocol.name };
   }
 
   /**
@@ -370,7 +359,7 @@ export class ProxyServer {
     if (this.#state === "stopping" || this.#state === "stopped") return;
     this.#state = "stopping";
     await this.#sockets.closeOwn();
-    await this.#sessions.farewell(() => this.#router.pending === 0);
+    await this.#sessions.farewell(() => (this.#authorization?.pending ?? 0) + this.#router.pending === 0);
     await this.#sockets.closeAttached();
     this.#state = "stopped";
     for (const cancel of this.#cancel) cancel();
@@ -383,9 +372,4 @@ export class ProxyServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
-}
-
-/** How a connection's end is told to applications. */
-function endOf({ kind }: CloseReason): string {
-  return kind === "peer" || kind === "local" ? "disconnected" : "connection lost";
 }

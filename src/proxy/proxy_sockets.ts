@@ -3,13 +3,15 @@
  *
  * @module
  */
-import type { Connection, ConnectionHandler, ListenSocket, Transport } from "../lib/transport.ts";
+import { advertised } from "../lib/hosts.ts";
+import type { Connection, ConnectionHandler, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
 import type { ClientProtocol } from "../protocols/protocol.ts";
 import type { ProxyListen, ProxyListening } from "./options.ts";
 
 interface Entry {
   readonly protocol: string;
   readonly socket: ListenSocket;
+  readonly tls: boolean;
 }
 
 /** The sockets that the proxy opened itself, and those that others opened for it. */
@@ -21,16 +23,14 @@ export class ProxySockets {
 
   /** The own ones in the order of their options, then the attached ones. */
   get list(): readonly ProxyListening[] {
-    return [...this.#own, ...this.#attached].map(({ protocol, socket: { host, port } }) => {
-      return { protocol, host, port };
+    return [...this.#own, ...this.#attached].map(({ protocol, socket: { host, port }, tls }) => {
+      return { protocol, host, port, ...(tls ? { tls } : {}) };
     });
   }
 
   /** `host:port` for the list of members: `given`, in which port 0 stands for the first port listened on, or the first. */
   address(given: string | undefined): string {
-    const { host, port } = this.list[0] ?? { host: "127.0.0.1", port: 0 };
-    const address = given ?? `${host.includes(":") ? `[${host}]` : host}:0`;
-    return address.replace(/:0$/, `:${port}`);
+    return advertised(given, this.list[0] ?? { host: "127.0.0.1", port: 0 });
   }
 
   /** Listens; throws as {@linkcode Transport.listen} does. */
@@ -41,14 +41,25 @@ export class ProxySockets {
   ): Promise<void> {
     const { protocol, ...where } = options;
     const socket = await transport.listen(where, (connection) => accept(connection, protocol));
-    this.#own.push({ protocol: protocol.name, socket });
+    this.#own.push({ protocol: protocol.name, socket, tls: where.tls !== undefined });
     if (this.#ownClosed) void socket.close();
   }
 
   /** Takes charge of a socket; one that comes too late is closed at once. */
-  attach(protocol: string, socket: ListenSocket): void {
-    this.#attached.push({ protocol, socket });
+  attach(protocol: string, socket: ListenSocket, tls: boolean): void {
+    this.#attached.push({ protocol, socket, tls });
     if (this.#attachedClosed) void socket.close();
+  }
+
+  /** Changes the certificate of all with TLS; `false` where one of them cannot. Throws `bad_certificate`. */
+  setCertificate(options: TlsOptions): boolean {
+    let all = true;
+    for (const { socket, tls } of [...this.#own, ...this.#attached]) {
+      if (!tls) continue;
+      if (socket.setCertificate) socket.setCertificate(options);
+      else all = false;
+    }
+    return all;
   }
 
   /** Stops listening on the own ones; resolves when their ports are free. */

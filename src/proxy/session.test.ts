@@ -1,11 +1,17 @@
 import { describe, expect, test } from "bun:test";
+import { settle } from "../../tests/support/fake_channel.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { Connection } from "../lib/transport.ts";
 import type { Chunk, ClientChannel, ClientHandler, ClientProtocol, Delivery } from "../protocols/protocol.ts";
+import { Admission } from "./admission.ts";
+import type { Authenticate, Authorize } from "../protocols/credentials.ts";
+import { Authentication } from "./authentication.ts";
+import { Authorization } from "./authorization.ts";
 import { PROXY_LIMITS, type ProxyLimits } from "./options.ts";
-import { Session, type SessionHost } from "./session.ts";
+import { Session } from "./session.ts";
+import type { SessionHost } from "./session_host.ts";
 
 /** A session with a connection that notes what is done to it and a protocol of plain text. */
 class Setup {
@@ -23,30 +29,50 @@ class Setup {
   channel!: ClientChannel;
   readonly session: Session;
 
-  constructor(limits: Partial<ProxyLimits> = {}, slowConsumer?: "drop" | "disconnect") {
+  /** Whether the connection says that it is full. */
+  refuses = false;
+  readonly admission: Admission;
+
+  constructor(
+    limits: Partial<ProxyLimits> = {},
+    slowConsumer?: "drop" | "disconnect",
+    authorize?: Authorize,
+    admission?: Admission,
+  ) {
+    this.admission = admission ?? new Admission({ ...PROXY_LIMITS, ...limits }, this.metrics);
     const protocol: ClientProtocol = {
       name: "test",
       ...(slowConsumer ? { slowConsumer } : {}),
       accept: (channel) => this.#accept(channel),
     };
     this.session = new Session(
-      this.#host({ ...PROXY_LIMITS, ...limits }),
+      this.#host({ ...PROXY_LIMITS, ...limits }, authorize),
       this.#connection(),
       protocol,
       undefined,
     );
   }
 
-  #host(limits: ProxyLimits): SessionHost {
+  #host(limits: ProxyLimits, authorize: Authorize | undefined): SessionHost {
+    const { clock, metrics } = this;
+    const asking = { clock, metrics, log: noLog };
+    const authenticate: Authenticate = () =>
+      new Promise((resolve, reject) => {
+        this.answer = (user) => user instanceof Error ? reject(user) : resolve(user);
+      });
+    const authentication = new Authentication(authenticate, { ...asking, limitMs: limits.authenticationMs });
     return {
       clock: this.clock,
       limits,
       metrics: this.metrics,
       log: noLog,
-      authenticate: () =>
-        new Promise((resolve, reject) => {
-          this.answer = (user) => user instanceof Error ? reject(user) : resolve(user);
-        }),
+      admission: this.admission,
+      authenticate: (credentials) => authentication.check(credentials),
+      authorization: authorize && new Authorization(authorize, {
+        ...asking,
+        limitMs: limits.authorizationMs,
+        cacheMs: limits.authorizationCacheMs,
+      }),
       nextSessionId: () => "p1.b.1",
       opened: ({ user }) => void this.events.push(`opened ${user}`),
       join: (_session, room, _options, done) => {
@@ -65,7 +91,7 @@ class Setup {
     const connection = {
       kind: "messages",
       remoteAddress: "192.0.2.1",
-      send: (chunk: Chunk) => (say(`send ${chunk}`), true),
+      send: (chunk: Chunk) => (say(`send ${chunk}`), !this.refuses),
       sendAll: (chunks: readonly Chunk[]) => (say(`sendAll ${chunks.join(" ")}`), true),
       pause: () => say("pause"),
       resume: () => say("resume"),
@@ -121,20 +147,26 @@ class Setup {
 describe("opening", () => {
   test("is not read from until it is known who it is", async () => {
     const setup = new Setup();
-    const opened = setup.channel.open({ user: "ada" });
+    const opened = setup.channel.open({ username: "ada" });
     expect(setup.take()).toEqual(["pause"]);
     setup.answer("ada lovelace");
     expect(await opened).toEqual({ user: "ada lovelace", session: "p1.b.1" });
     expect(setup.take()).toEqual(["resume", "opened ada lovelace"]);
-    expect(await setup.channel.open({})).toBeUndefined();
+    expect(await setup.channel.open({})).toEqual({ refused: "gone" });
   });
 
   test("is refused where nobody is named, or asking failed, and may be tried again", async () => {
     const setup = new Setup();
-    for (const answer of [undefined, "", new Error("no database"), "x".repeat(600)]) {
+    const answers = [
+      [undefined, "bad_credentials"],
+      ["", "bad_credentials"],
+      [new Error("no database"), "unavailable"],
+      ["x".repeat(600), "bad_credentials"],
+    ] as const;
+    for (const [answer, refused] of answers) {
       const opened = setup.channel.open({});
       setup.answer(answer);
-      expect(await opened).toBeUndefined();
+      expect(await opened).toMatchObject({ refused });
       expect(setup.session.state).toBe("new");
     }
     await setup.open();
@@ -148,7 +180,7 @@ describe("opening", () => {
       if (end === "closed") setup.session.events.close({ kind: "peer" });
       else setup.session.end("authentication_timeout");
       setup.answer("ada");
-      expect(await opened).toBeUndefined();
+      expect(await opened).toEqual({ refused: "gone" });
       expect(setup.take()).not.toContain("opened ada");
     }
   });
@@ -251,7 +283,7 @@ describe("a client that reads too slowly", () => {
     setup.session.deliver(["3"]);
     setup.session.deliver(["4"]);
     expect(setup.take()).toEqual(["end slow_consumer"]);
-    expect(setup.metrics.get("toychat_slow_consumer_total")).toBe(2);
+    expect(setup.metrics.get("toychat_slow_consumers_total")).toBe(1);
   });
 
   test("misses what it need not have where its protocol says so, until there is room again", () => {
@@ -278,4 +310,124 @@ test("a will that is published as the connection ends is still sent", async () =
   setup.onClose = () => setup.channel.publish("r", "my will");
   setup.session.events.close({ kind: "error" });
   expect(setup.take()).toEqual(["protocol closed", "publish r my will", "closed error"]);
+});
+
+describe("limits", () => {
+  test("a client that does not read its answers is ended, and what waited for it is dropped", async () => {
+    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
+    await setup.open();
+    setup.buffered = 10 + (64 << 10);
+    setup.refuses = true;
+    setup.channel.send("1");
+    setup.flush();
+    expect(setup.take()).toEqual(["send 1"]);
+    setup.buffered++;
+    setup.channel.send("2");
+    setup.flush();
+    expect(setup.take()).toEqual(["send 2", "end slow_consumer"]);
+    setup.flush();
+    expect(setup.take()).toEqual(["send farewell", "close 1001 slow_consumer"]);
+    expect(setup.metrics.get("toychat_slow_consumers_total")).toBe(1);
+  });
+
+  test("answers of one turn have an end, too", async () => {
+    const setup = new Setup({ maxQueuedBytes: 10 });
+    await setup.open();
+    for (let i = 0; i < 100; i++) setup.channel.send("x".repeat(1024));
+    setup.flush();
+    expect(setup.take()).toEqual(["end slow_consumer", "send farewell", "close 1001 slow_consumer"]);
+  });
+
+  test("who is turned away hears why, once the protocol waits for the answer", async () => {
+    const setup = new Setup({ maxConnectionsPerAddress: 1 });
+    const other = new Setup({ maxConnectionsPerAddress: 1 }, undefined, undefined, setup.admission);
+    const opened = other.channel.open({});
+    expect(other.take()).toEqual([]);
+    expect(await opened).toEqual({ refused: "gone" });
+    other.flush();
+    expect(other.take()).toEqual([
+      "end too_many_connections",
+      "send farewell",
+      "close 1001 too_many_connections",
+    ]);
+  });
+
+  test("who sends too fast is not read for a while, and whoever else wants it not read is heeded", async () => {
+    const setup = new Setup({ messageRate: 10, messageBurst: 1 });
+    await setup.open();
+    setup.channel.publish("r", "1");
+    setup.channel.charge();
+    setup.session.sender?.push(true);
+    expect(setup.take()).toEqual(["publish r 1", "pause"]);
+    expect(setup.channel.paused).toBe(true);
+    setup.clock.advance(1000);
+    expect(setup.take()).toEqual([]);
+    setup.session.sender?.push(false);
+    expect(setup.take()).toEqual(["resume"]);
+    expect(setup.channel.paused).toBe(false);
+  });
+});
+
+describe("authorization", () => {
+  /** A session whose questions the test answers. */
+  async function asking(limits: Partial<ProxyLimits> = {}) {
+    const asked: { what: string; answer: (may: boolean) => void }[] = [];
+    const setup = new Setup(
+      limits,
+      undefined,
+      (user, action, room) =>
+        new Promise((resolve) => asked.push({ what: `${user.id} ${action} ${room}`, answer: resolve })),
+    );
+    await setup.open();
+    return { setup, asked };
+  }
+
+  test("what was sent before the end is sent on after it, the will last; a join is not", async () => {
+    const { setup, asked } = await asking();
+    const refusals: unknown[] = [];
+    setup.channel.publish("r", "last words");
+    setup.channel.join("r", {}, (refusal) => refusals.push(refusal));
+    setup.onClose = () => setup.channel.publish("r", "my will", undefined, true);
+    setup.session.events.close({ kind: "error" });
+    expect(asked.map(({ what }) => what)).toEqual(["ada publish r", "ada join r", "ada will r"]);
+    for (const { answer } of asked) answer(true);
+    await settle();
+    expect(refusals).toEqual(["gone"]);
+    expect(setup.take()).toEqual([
+      "pause",
+      "protocol closed",
+      "closed error",
+      "publish r last words",
+      "publish r my will",
+      "resume",
+    ]);
+  });
+
+  test("a will that the user may not have is refused with the session, or is not sent where that is lost", async () => {
+    const { setup, asked } = await asking();
+    setup.onClose = () => setup.channel.publish("r", "my will", undefined, true);
+    setup.session.events.close({ kind: "error" });
+    asked[0]!.answer(false);
+    await settle();
+    expect(setup.take()).not.toContain("publish r my will");
+    for (const [may, refused] of [[false, "not_authorized"], [new Error("down"), "unavailable"]] as const) {
+      const other = new Setup({}, undefined, () => {
+        if (may instanceof Error) throw may;
+        return may;
+      });
+      const opened = other.channel.open({}, { will: "r" });
+      other.answer("ada");
+      expect(await opened).toMatchObject({ refused });
+    }
+  });
+
+  test("leaving waits its turn behind what was sent before", async () => {
+    const { setup, asked } = await asking();
+    setup.channel.publish("r", "bye");
+    setup.channel.leave("r", () => setup.events.push("left"));
+    expect(setup.take()).toEqual(["pause"]);
+    asked[0]!.answer(true);
+    await settle();
+    expect(setup.take()).toEqual(["publish r bye", "leave r", "left", "resume"]);
+  });
 });

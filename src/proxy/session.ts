@@ -10,50 +10,31 @@ import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "../lib/transport.ts";
 import { Sender } from "../link/sender.ts";
+import type { GivenCredentials, User } from "../protocols/credentials.ts";
 import type {
   Chunk,
   ClientChannel,
   ClientHandler,
   ClientProtocol,
-  Credentials,
   Delivery,
   Encoding,
   EndReason,
   JoinOptions,
   OpenedSession,
+  OpenRefusal,
   Refusal,
 } from "../protocols/protocol.ts";
+import type { TurnAway } from "./admission.ts";
+import { Gate } from "./authorization.ts";
+import { Intake } from "./intake.ts";
 import type { ProxyLimits } from "./options.ts";
-
-/** What a session needs from its proxy. */
-export interface SessionHost {
-  readonly clock: Clock;
-  readonly limits: ProxyLimits;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  /** Says who a client is. */
-  authenticate(credentials: Credentials): string | undefined | Promise<string | undefined>;
-  /** A name that no other session of the cluster has. */
-  nextSessionId(): string;
-  opened(session: Session): void;
-  join(
-    session: Session,
-    room: string,
-    options: JoinOptions,
-    done: (refusal: Refusal | undefined) => void,
-  ): void;
-  leave(session: Session, room: string): void;
-  publish(session: Session, room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void;
-  closed(session: Session, reason: CloseReason): void;
-  /** Asks for `flush` at the end of this turn. */
-  dirty(session: Session): void;
-}
-
-/** Longest user id, in UTF-16 code units: it travels with every message. */
-const MAX_USER_LENGTH = 512;
+import type { SessionHost } from "./session_host.ts";
 
 /** Milliseconds that a peer has to close its side after this one has. */
 const LINGER_MS = 1000;
+
+/** Bytes of answers that may wait for a client beside what waits of deliveries. */
+const ANSWER_BYTES = 64 << 10;
 
 /** Bytes in a chunk; a string counts its characters. */
 function total(chunks: readonly Chunk[]): number {
@@ -77,42 +58,54 @@ export class Session implements ClientChannel {
   sender: Sender | undefined;
   /** `new`: has not said who it is. `opening`: is being authenticated. */
   state: "new" | "opening" | "open" | "ended" = "new";
+  /** When it is over, on the host's clock. */
+  expires = Infinity;
   readonly #host: SessionHost;
   readonly #connection: Connection;
   readonly #handler: ClientHandler;
   #outbox: Chunk[] = [];
   #outboxBytes = 0;
+  /** Whether `flush` is due. */
+  #dirty = false;
   /** Undoes the end of the peer's time to close its side. */
   #linger: Cancel | undefined;
   #closing: { code: number | undefined; reason: string | undefined } | undefined;
-  /** How many want it not to be read: its authentication, its unsent messages. */
-  #pauses = 0;
-  #user = "";
+  readonly #intake: Intake;
+  #user: User | undefined;
+  /** Who it was found to be before it was made. */
+  readonly #admitted: User | undefined;
+  /** Through which everything goes that must be allowed; undefined where nothing must. */
+  #gate: Gate | undefined;
 
-  /** Takes over a connection that was just made. */
+  /** Takes over a connection that was just made. `admitted`: the user, where it is known already. */
   constructor(
     host: SessionHost,
     connection: Connection,
     protocol: ClientProtocol,
     request: Request | undefined,
+    admitted?: User,
   ) {
     this.#host = host;
+    this.#admitted = admitted;
     this.#connection = connection;
     this.protocol = protocol;
     this.request = request;
     this.id = host.nextSessionId();
     this.since = host.clock.now();
+    this.#intake = new Intake(connection, host.clock, host.metrics, () => this.end("rate_exceeded"));
+    host.admission.entered(this);
     this.#handler = protocol.accept(this);
     this.events = {
       data: (chunk) => this.#data(chunk),
       drain: () => {},
+      pong: () => this.#handler.pong?.(),
       close: (reason) => this.#closed(reason),
     };
   }
 
   /** The user's id; empty before the session is open. */
   get user(): string {
-    return this.#user;
+    return this.#user?.id ?? "";
   }
 
   /** The peer's address. */
@@ -150,6 +143,16 @@ export class Session implements ClientChannel {
     return this.#handler.encoding;
   }
 
+  /** Whether its connection is being closed, or is gone. */
+  get ending(): boolean {
+    return this.#closing !== undefined || this.state === "ended";
+  }
+
+  /** See {@linkcode ClientChannel.paused}. */
+  get paused(): boolean {
+    return this.#intake.paused;
+  }
+
   #data(chunk: Chunk): void {
     if (this.#closing) return;
     try {
@@ -162,59 +165,78 @@ export class Session implements ClientChannel {
   }
 
   /** See {@linkcode ClientChannel.open}. */
-  async open(credentials: Credentials): Promise<OpenedSession | undefined> {
-    if (this.state !== "new") return undefined;
+  async open(
+    given: GivenCredentials,
+    options: { will?: string } = {},
+  ): Promise<OpenedSession | OpenRefusal> {
+    if (this.state !== "new") return { refused: "gone" };
     this.state = "opening";
-    this.#pause(true);
-    let user: string | undefined;
-    try {
-      user = await this.#host.authenticate(credentials);
-    } catch (error) {
-      this.log("error", "authenticate_failed", { error: errorMessage(error) });
-    }
-    this.#pause(false);
-    if (this.state !== "opening" || this.#closing) return undefined;
-    if (user && user.length > MAX_USER_LENGTH) {
-      this.log("warn", "user_id_too_long", { length: user.length, most: MAX_USER_LENGTH });
-      user = undefined;
-    }
-    if (!user) {
+    const away = this.#host.admission.opening(this);
+    if (away) return this.#turnAway(away);
+    this.#intake.pause(true);
+    const answer = await this.#admit(given, options.will);
+    this.#intake.pause(false);
+    if (this.state !== "opening" || this.#closing) return { refused: "gone" };
+    if ("refused" in answer) {
       this.state = "new";
-      return undefined;
+      return answer;
     }
-    this.#user = user;
-    this.sender = new Sender(this.id, user, (on) => this.#pause(on));
+    const { clock, authorization } = this.#host;
+    this.#user = answer;
+    if (answer.expiresAt !== undefined) this.expires = clock.now() + answer.expiresAt - clock.wallTime();
+    if (authorization) this.#gate = new Gate(authorization, answer, (on) => this.#intake.pause(on));
+    this.sender = new Sender(this.id, answer.id, (on) => this.#intake.pause(on));
     this.state = "open";
+    this.#intake.begin(this.limits);
+    this.#host.admission.opened(this);
     this.#host.opened(this);
-    return { user, session: this.id };
+    return { user: answer.id, session: this.id };
   }
 
-  #pause(on: boolean): void {
-    this.#pauses += on ? 1 : -1;
-    if (on && this.#pauses === 1) this.#connection.pause();
-    else if (!on && this.#pauses === 0) this.#connection.resume();
+  async #admit(given: GivenCredentials, will: string | undefined): Promise<User | OpenRefusal> {
+    const { protocol: { name }, remoteAddress, request } = this;
+    const user = this.#admitted ??
+      await this.#host.authenticate({ ...given, protocol: name, remoteAddress, request });
+    const { authorization } = this.#host;
+    if ("refused" in user || will === undefined || !authorization) return user;
+    const refusal = await authorization.check(user, "will", will);
+    if (refusal === undefined) return user;
+    if (refusal === "not_authorized") {
+      return { refused: refusal, reason: "the user may not have a will sent to this room" };
+    }
+    return { refused: "unavailable" };
+  }
+
+  /** Says why in the protocol's words, once the protocol has heard that it is being opened. */
+  async #turnAway(reason: TurnAway): Promise<OpenRefusal> {
+    await Promise.resolve();
+    this.end(reason);
+    return { refused: "gone" };
+  }
+
+  #mark(): void {
+    this.#dirty = true;
+    this.#host.dirty(this);
   }
 
   /** See {@linkcode ClientChannel.send}. */
   send(chunk: Chunk): void {
-    if (this.state === "ended") return;
-    if (this.#outbox.length === 0) this.#host.dirty(this);
+    if (this.ending) return;
+    if (!this.#dirty) this.#mark();
     this.#outbox.push(chunk);
     this.#outboxBytes += chunk.length;
+    if (this.#outboxBytes > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
   }
 
   /** Queues deliveries, unless the client reads too slowly. */
   deliver(chunks: readonly Chunk[]): void {
     const bytes = total(chunks);
     // A protocol may have nothing to say for a delivery.
-    if (bytes === 0) return;
+    if (bytes === 0 || this.ending) return;
     if (this.#connection.bufferedAmount + this.#outboxBytes + bytes > this.limits.maxQueuedBytes) {
       return this.#slow();
     }
-    if (this.#outbox.length === 0) {
-      if (this.state === "ended") return;
-      this.#host.dirty(this);
-    }
+    if (!this.#dirty) this.#mark();
     for (const chunk of chunks) if (chunk.length > 0) this.#outbox.push(chunk);
     this.#outboxBytes += bytes;
   }
@@ -223,52 +245,93 @@ export class Session implements ClientChannel {
   deliverAcknowledged(delivery: Delivery): void {
     const chunk = this.#handler.encode(delivery);
     if (chunk === undefined) return;
-    // An acknowledged delivery is never left out: a client that does not take it has to come back.
     if (this.#connection.bufferedAmount + this.#outboxBytes > this.limits.maxQueuedBytes) {
-      this.end("slow_consumer");
+      this.#tooSlow();
     } else this.send(chunk);
   }
 
   #slow(): void {
-    this.metrics.count("toychat_slow_consumer_total");
-    if (this.protocol.slowConsumer !== "drop") this.end("slow_consumer");
+    if (this.protocol.slowConsumer !== "drop") return this.#tooSlow();
+    this.metrics.count("toychat_deliveries_dropped_total");
+  }
+
+  /** Answers and acknowledged deliveries cannot be left out: a client that does not take them has to come back. */
+  #tooSlow(): void {
+    if (this.ending) return;
+    this.metrics.count("toychat_slow_consumers_total");
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    this.end("slow_consumer");
   }
 
   /** Writes what was queued in this turn. */
   flush(): void {
+    this.#dirty = false;
     const chunks = this.#outbox;
     if (chunks.length > 0) {
       this.#outbox = [];
       this.#outboxBytes = 0;
-      if (chunks.length === 1) this.#connection.send(chunks[0] as Chunk);
-      else this.#connection.sendAll(chunks);
+      const connection = this.#connection;
+      const taken = chunks.length === 1 ? connection.send(chunks[0] as Chunk) : connection.sendAll(chunks);
+      if (!taken && connection.bufferedAmount > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
     }
-    if (this.#closing) this.#connection.close(this.#closing.code, this.#closing.reason);
+    if (this.#closing && this.#outbox.length === 0) {
+      this.#connection.close(this.#closing.code, this.#closing.reason);
+    }
   }
 
   /** See {@linkcode ClientChannel.join}. */
   join(room: string, options: JoinOptions, done: (refusal: Refusal | undefined) => void): void {
-    if (this.state === "open") this.#host.join(this, room, options, done);
-    else done("gone");
+    this.#intake.charge();
+    if (this.state !== "open") return done("gone");
+    if (!this.#gate) return this.#host.join(this, room, options, done);
+    this.#gate.pass("join", room, (refusal) => {
+      if (refusal !== undefined) done(refusal);
+      else if (this.state !== "open") done("gone");
+      else this.#host.join(this, room, options, done);
+    });
   }
 
   /** See {@linkcode ClientChannel.leave}. */
   leave(room: string, done: () => void): void {
+    this.#intake.charge();
+    if (this.#gate) return this.#gate.pass(undefined, room, () => this.#leave(room, done));
+    this.#leave(room, done);
+  }
+
+  #leave(room: string, done: () => void): void {
     if (this.state === "open") this.#host.leave(this, room);
     done();
   }
 
   /** See {@linkcode ClientChannel.publish}. */
-  publish(room: string, body: Body, done?: (refusal: Refusal | undefined) => void): void {
-    if (this.state === "open") this.#host.publish(this, room, body, done);
-    else done?.("gone");
+  publish(room: string, body: Body, done?: (refusal: Refusal | undefined) => void, will?: boolean): void {
+    this.#intake.charge();
+    if (this.state !== "open") return done?.("gone");
+    if (!this.#gate) return this.#host.publish(this, room, body, done);
+    // What was sent before the session's end is sent on after it, too.
+    this.#gate.pass(will ? "will" : "publish", room, (refusal) => {
+      if (refusal === undefined) this.#host.publish(this, room, body, done);
+      else if (done) done(refusal);
+      else if (this.state === "open") this.#handler.refused?.(room, refusal);
+    });
+  }
+
+  /** See {@linkcode ClientChannel.charge}. */
+  charge(): void {
+    this.#intake.charge();
+  }
+
+  /** See {@linkcode ClientChannel.ping}. */
+  ping(): void {
+    if (!this.ending) this.#connection.ping?.();
   }
 
   /** See {@linkcode ClientChannel.close}. */
   close(code?: number, reason?: string): void {
     if (this.#closing || this.state === "ended") return;
     this.#closing = { code, reason };
-    if (this.#outbox.length === 0) this.#host.dirty(this);
+    if (!this.#dirty) this.#mark();
     // A peer that has vanished, or does not read, never closes its side: its rooms must not wait for it.
     this.#linger = this.clock.after(LINGER_MS, () => this.terminate());
   }
@@ -306,6 +369,7 @@ export class Session implements ClientChannel {
 
   #closed(reason: CloseReason): void {
     this.#linger?.();
+    this.#intake.stop();
     try {
       this.#handler.close(reason);
     } catch (error) {
@@ -313,6 +377,7 @@ export class Session implements ClientChannel {
     }
     this.state = "ended";
     this.#outbox = [];
+    this.#host.admission.left(this);
     this.#host.closed(this, reason);
   }
 }

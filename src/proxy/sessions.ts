@@ -5,9 +5,7 @@
  */
 import type { Body } from "../lib/body.ts";
 import { type Clock, delay } from "../lib/clock.ts";
-import type { Metrics } from "../lib/metrics.ts";
 import type { Link } from "../link/link.ts";
-import type { ProxyLimits } from "./options.ts";
 import type { Session } from "./session.ts";
 
 const FAREWELL_MS = 2000;
@@ -15,18 +13,14 @@ const FAREWELL_MS = 2000;
 /** The sessions of one proxy. */
 export class Sessions {
   readonly #clock: Clock;
-  readonly #metrics: Metrics;
-  readonly #limits: ProxyLimits;
   readonly #flushRooms: () => void;
   readonly #all: Set<Session> = new Set();
   #dirty: Session[] = [];
   #flushing = false;
 
   /** `flushRooms` hands the turn's deliveries to sessions, before these write. */
-  constructor(clock: Clock, metrics: Metrics, limits: ProxyLimits, flushRooms: () => void) {
+  constructor(clock: Clock, flushRooms: () => void) {
     this.#clock = clock;
-    this.#metrics = metrics;
-    this.#limits = limits;
     this.#flushRooms = flushRooms;
   }
 
@@ -82,13 +76,13 @@ export class Sessions {
     for (const session of this.#all) session.sender?.seenBy.delete(link);
   }
 
-  /** Ends sessions that have not said in time who they are. */
+  /** Ends the sessions whose credentials have run out. */
   sweep(now: number): void {
     for (const session of this.#all) {
-      if (session.state === "open" || now - session.since < this.#limits.authenticationMs) continue;
-      this.#metrics.count("toychat_authentication_timeouts_total");
-      session.end("authentication_timeout");
-      session.terminate();
+      if (session.expires > now) continue;
+      session.expires = Infinity;
+      session.metrics.count("toychat_authentications_expired_total");
+      session.end("authentication_expired");
     }
   }
 

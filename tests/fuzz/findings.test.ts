@@ -118,6 +118,14 @@ describe("one packet that ends the links of everybody", () => {
   });
 });
 
+test("a proxy that hands a room over is cut off, and nobody is told that the room was lost", async () => {
+  for (const type of ["handoff", "handing"]) {
+    const numbers = { epoch: "e", term: 2, offset: 1, senders: [], proxies: [["p1", "bbbb"]] };
+    const fields = type === "handoff" ? { room: "lobby", ...numbers } : { digest: "abc", rooms: ["lobby"] };
+    expect(await play("link", { variant: "proxy", chunks: [lines({ n: 1, type, ...fields })] })).toEqual([]);
+  }
+});
+
 describe("memory of chunks", () => {
   test("what follows CONNECT in its chunk is kept until the session is open, whatever becomes of the chunk", async () => {
     const channel = new FakeChannel();

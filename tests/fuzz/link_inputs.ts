@@ -6,7 +6,7 @@
 import type { Random } from "../support/virtual_clock.ts";
 import { chop, randomBytes, spoil } from "./bytes.ts";
 import type { Input } from "./input.ts";
-import { type FieldText, hostileName, objectText, spoilText, valueText } from "./text.ts";
+import { type FieldText, hostileName, objectText, SHARED_ROOM, spoilText, valueText } from "./text.ts";
 
 const encoder = new TextEncoder();
 
@@ -116,6 +116,11 @@ function frameText(random: Random, n: number, types: readonly string[]): string 
   return objectText(random, fields, random.pick([0, 0, 0.05]));
 }
 
+/** ChatServers are trusted with rooms: what one hands over is not the room in which witnesses talk. */
+function awayFromUsers(line: string): string {
+  return /"type":"hand(?:off|ing)"/.test(line) ? line.replaceAll(`"${SHARED_ROOM}"`, '"room-0"') : line;
+}
+
 /** What an owner may say. */
 const OF_OWNERS = [...TYPES.slice(TYPES.indexOf("deliver")), "digest"];
 
@@ -150,7 +155,9 @@ export function linkInput(random: Random): Input {
     return { variant: "raw", chunks: chop(random, random.chance(0.5) ? spoil(random, flood) : flood) };
   }
   const variant = random.chance(0.8) ? "proxy" : "chat";
-  return { variant, chunks: chop(random, lineBytes(random, insideLines(random, OF_ROUTERS))) };
+  const lines = insideLines(random, OF_ROUTERS);
+  const said = variant === "proxy" ? lines : lines.map(awayFromUsers);
+  return { variant, chunks: chop(random, lineBytes(random, said)) };
 }
 
 /** What a ChatServer says that a proxy has dialled: `raw` from the first byte, `chat` after it has shaken hands. */

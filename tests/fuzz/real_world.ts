@@ -25,8 +25,16 @@ export interface Exchange {
   readonly ended: boolean;
 }
 
-/** Sends chunks, closes this side, and reads until the server has closed its own. */
-export function exchange(port: number, chunks: readonly Uint8Array[]): Promise<Exchange> {
+/**
+ * Sends chunks, closes this side, and reads until the server has closed its own.
+ *
+ * @param until Closes this side as soon as it is true of what came back; default a moment after the last chunk.
+ */
+export function exchange(
+  port: number,
+  chunks: readonly Uint8Array[],
+  until?: (reply: Buffer) => boolean,
+): Promise<Exchange> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let finish: ReturnType<typeof setTimeout> | undefined;
@@ -38,7 +46,10 @@ export function exchange(port: number, chunks: readonly Uint8Array[]): Promise<E
       resolve({ reply: Buffer.concat(parts), ended });
     };
     const timer = setTimeout(() => done(false), END_MS);
-    socket.on("data", (part) => parts.push(part));
+    socket.on("data", (part) => {
+      parts.push(part);
+      if (until?.(Buffer.concat(parts))) socket.end();
+    });
     // A reset is an end too: the server may have refused before it had read everything.
     socket.on("error", () => done(true));
     socket.on("end", () => done(true));
@@ -46,7 +57,7 @@ export function exchange(port: number, chunks: readonly Uint8Array[]): Promise<E
     socket.on("connect", () => {
       for (const chunk of chunks) socket.write(chunk);
       // Not at once: a server that sees the end first need not read what came before it.
-      finish = setTimeout(() => socket.end(), LINGER_MS);
+      if (!until) finish = setTimeout(() => socket.end(), LINGER_MS);
     });
   });
 }

@@ -28,6 +28,11 @@ const DEFLATE = {
 /** Bytes that a process may take for a flood beyond what it had. */
 const MOST_GROWTH = 96 << 20;
 
+/** The head of an answer has come. */
+const answered = (reply: Buffer): boolean => reply.includes("\r\n\r\n");
+/** The server is to end it. */
+const never = (): boolean => false;
+
 /** Payloads of the unmasked frames of a server, behind its answer to an upgrade. */
 function messages(reply: Buffer): string[] {
   const texts: string[] = [];
@@ -70,7 +75,11 @@ for (const on of runtimes()) {
           "Sec-WebSocket-Protocol": "mqtt",
         }]] as const
       ) {
-        const { reply, ended } = await exchange(ready.http, [upgradeRequest(path, headers), compressed]);
+        const { reply, ended } = await exchange(
+          ready.http,
+          [upgradeRequest(path, headers), compressed],
+          never,
+        );
         const [head = ""] = reply.toString("latin1").split("\r\n\r\n");
         expect(head).toStartWith("HTTP/1.1 101 ");
         expect(head.toLowerCase()).not.toContain("sec-websocket-extensions");
@@ -106,7 +115,7 @@ for (const on of runtimes()) {
         Buffer.from("POST * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
       ];
       for (const request of requests) {
-        const { reply } = await exchange(server.ready.http, [request]);
+        const { reply } = await exchange(server.ready.http, [request], answered);
         expect(reply.toString("latin1")).toMatch(/^HTTP\/1\.1 4\d\d /);
       }
       expect(server.stderr).not.toContain('"level":"error"');
@@ -133,7 +142,12 @@ for (const on of runtimes()) {
       const said = ["join", "message"].map((type) =>
         textFrame(`{"type":"${type}","room":"__proto__","body":${body},"id":1}`)
       );
-      const { reply } = await exchange(ready.http, [upgradeRequest("/ws?user=__proto__"), ...said]);
+      const chunks = [upgradeRequest("/ws?user=__proto__"), ...said];
+      const { reply } = await exchange(
+        ready.http,
+        chunks,
+        (came) => came.includes('"keys"') && came.includes('"ack"'),
+      );
       const heard = messages(reply).find((text) => text.includes('"keys"')) ?? "";
       expect(heard).toContain(
         `"body":{"keys":["__proto__","constructor","a"],"plain":true,"leaked":null,"body":${body}}`,

@@ -32,7 +32,7 @@ export class ModelClient extends Client {
 
   #accept(channel: ClientChannel): ClientHandler {
     this.#channel = channel;
-    channel.open({ user: this.login }).then((opened) => this.opened = opened !== undefined);
+    channel.open({ username: this.login }).then((opened) => this.opened = "session" in opened);
     return {
       encoding,
       data() {},

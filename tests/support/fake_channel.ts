@@ -11,11 +11,12 @@ import type {
   ClientHandler,
   ClientLimits,
   ClientProtocol,
-  Credentials,
   JoinOptions,
   OpenedSession,
+  OpenRefusal,
   Refusal,
 } from "../../src/protocols/protocol.ts";
+import type { GivenCredentials } from "../../src/protocols/credentials.ts";
 import { ManualClock } from "./manual_clock.ts";
 
 /** The limits that fake channels have where a test says nothing else. */
@@ -34,6 +35,8 @@ export interface Published {
   readonly room: string;
   readonly body: Body;
   readonly done: Done | undefined;
+  /** It is a will. */
+  readonly will?: true;
 }
 
 /** How a fake channel differs from the usual. */
@@ -45,8 +48,8 @@ export interface FakeOptions {
   readonly metrics?: Metrics;
   /** Whether joins are answered at once; default true. */
   readonly answersJoins?: boolean;
-  /** What opening gives; default a session for the user or the fallback. */
-  readonly open?: (credentials: Credentials) => Promise<OpenedSession | undefined>;
+  /** What opening gives; default a session for the user name or the client identifier. */
+  readonly open?: (credentials: GivenCredentials) => Promise<OpenedSession | OpenRefusal>;
 }
 
 /** Notes what a protocol does; a test plays the proxy. */
@@ -67,7 +70,15 @@ export class FakeChannel implements ClientChannel {
   readonly published: Published[] = [];
   /** Log events, in order. */
   readonly logged: string[] = [];
-  credentials: Credentials | undefined;
+  credentials: GivenCredentials | undefined;
+  /** The room of the will that it was opened with. */
+  will: string | undefined;
+  /** What the protocol does not count by `join`, `leave` and `publish`. */
+  charged = 0;
+  /** Pings sent. */
+  pings = 0;
+  /** Whether the proxy does not read. */
+  paused = false;
   closed: { code: number | undefined; reason: string | undefined } | undefined;
   readonly #options: FakeOptions;
 
@@ -84,10 +95,11 @@ export class FakeChannel implements ClientChannel {
     this.logged.push(event);
   };
 
-  open(credentials: Credentials): Promise<OpenedSession | undefined> {
+  open(credentials: GivenCredentials, options: { will?: string } = {}): Promise<OpenedSession | OpenRefusal> {
     this.credentials = credentials;
+    this.will = options.will;
     if (this.#options.open) return this.#options.open(credentials);
-    return Promise.resolve({ user: credentials.user ?? credentials.fallback ?? "guest", session: "s1" });
+    return Promise.resolve({ user: credentials.username || credentials.clientId || "guest", session: "s1" });
   }
 
   send(chunk: Chunk): void {
@@ -104,8 +116,16 @@ export class FakeChannel implements ClientChannel {
     done();
   }
 
-  publish(room: string, body: Body, done?: Done): void {
-    this.published.push({ room, body, done });
+  publish(room: string, body: Body, done?: Done, will = false): void {
+    this.published.push({ room, body, done, ...(will ? { will } : {}) });
+  }
+
+  charge(): void {
+    this.charged++;
+  }
+
+  ping(): void {
+    this.pings++;
   }
 
   close(code?: number, reason?: string): void {

@@ -18,7 +18,7 @@ import process from "node:process";
 import { root, type Runtime } from "./runtimes.ts";
 
 /** Signals that tests send. */
-export type Signal = "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGSTOP" | "SIGCONT";
+export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGKILL" | "SIGSTOP" | "SIGCONT";
 
 /** How a process ended: by `exit` with a code, or by a signal. */
 export interface Exit {

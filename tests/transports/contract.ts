@@ -12,6 +12,7 @@ import { endingCases } from "./contract_endings.ts";
 import { failureCases } from "./contract_failures.ts";
 import { httpCases } from "./contract_http.ts";
 import { leakCases } from "./contract_leaks.ts";
+import { tlsCases } from "./contract_tls.ts";
 import { webSocketCases } from "./contract_websocket.ts";
 import { wireCases } from "./contract_wire.ts";
 import type { Registrar } from "./support.ts";
@@ -38,5 +39,7 @@ export function contract(harness: Harness, test: Registrar): void {
     httpCases(harness.make, send, test);
     webSocketCases(harness.make, test);
   }
-  if (harness.wire) wireCases(harness.make, test);
+  if (!harness.wire) return;
+  wireCases(harness.make, test);
+  tlsCases(harness.make, test);
 }

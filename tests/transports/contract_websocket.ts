@@ -165,6 +165,21 @@ export function webSocketCases(make: () => Transport, test: Registrar): void {
     await done(near, far);
   });
 
+  test("a ping of the server is answered by the other side by itself, once that reads", async () => {
+    const [near, far] = await webSocketPair(make());
+    far.connection.ping?.();
+    await until(() => far.pongs === 1, "an answer");
+    near.connection.pause();
+    near.connection.resume();
+    far.connection.ping?.();
+    far.connection.send("behind it");
+    await until(() => far.pongs === 2 && near.received.length === 1, "both");
+    await done(near, far);
+    far.connection.ping?.();
+    await calm();
+    assert.equal(far.pongs, 2);
+  });
+
   test("the limit is 262144 bytes where nothing is said", async () => {
     for (const way of ["near", "far"] as const) {
       const [near, far] = await webSocketPair(make());

@@ -21,6 +21,8 @@ export class Peer implements ConnectionHandler {
   size = 0;
   /** Calls of `drain`. */
   drains = 0;
+  /** Calls of `pong`. */
+  pongs = 0;
   /** Calls of `close`. */
   readonly closes: CloseReason[] = [];
   /** What must not have happened: calls inside calls, and calls after `close`. */
@@ -50,6 +52,10 @@ export class Peer implements ConnectionHandler {
       this.size += typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
       this.onData?.(chunk);
     });
+  }
+
+  pong(): void {
+    this.#enter("pong", () => this.pongs++);
   }
 
   drain(): void {

@@ -6,13 +6,12 @@
 import { spawn } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
-import type { Kind } from "../schedule.ts";
+import { root } from "../../support/runtimes.ts";
 import type { Finding } from "./runner.ts";
+import type { Schedules } from "./schedules.ts";
 import { applyEdit, type Switch } from "./switches.ts";
-
-const ROOT = resolve(import.meta.dirname ?? ".", "../../..");
 
 /** What a simulator needs to run. */
 const COPIED = ["src", "transports", "tests/simulator", "tests/support", "package.json"];
@@ -22,7 +21,7 @@ const MODULES = "node_modules";
 
 /** The text of a file of the repository. */
 export function source(file: string): Promise<string> {
-  return readFile(join(ROOT, file), "utf8");
+  return readFile(join(root, file), "utf8");
 }
 
 /** Calls `use` with the path of a copy of the sources in which a switch is thrown, if any is given. */
@@ -33,8 +32,8 @@ export async function withCopy<T>(
   const path = await mkdtemp(join(tmpdir(), "toychat-broken-"));
   try {
     const filter = (from: string): boolean => !from.endsWith(".test.ts");
-    for (const name of COPIED) await cp(join(ROOT, name), join(path, name), { recursive: true, filter });
-    await symlink(join(ROOT, "node_modules"), join(path, MODULES));
+    for (const name of COPIED) await cp(join(root, name), join(path, name), { recursive: true, filter });
+    await symlink(join(root, "node_modules"), join(path, MODULES));
     for (const edit of broken?.edits ?? []) {
       const file = join(path, edit.file);
       await writeFile(file, applyEdit(await readFile(file, "utf8"), edit));
@@ -46,11 +45,14 @@ export async function withCopy<T>(
   }
 }
 
-/** Runs seeds 1 to `last`, all of one kind or by turns, in a copy with a switch thrown, until one fails. */
-export function hunt(broken: Switch | undefined, last: number, kind?: Kind): Promise<Finding> {
+/** Runs seeds 1 to `last` in a copy with a switch thrown, until one fails. */
+export function hunt(broken: Switch | undefined, last: number, schedules?: Schedules): Promise<Finding> {
   return withCopy(broken, async (path) => {
     const runner = join(path, "tests/simulator/broken/runner.ts");
-    const output = await run([process.execPath, runner, String(last), ...kind ? [kind] : []], path);
+    const output = await run(
+      [process.execPath, runner, String(last), ...(schedules ? [schedules] : [])],
+      path,
+    );
     return JSON.parse(output) as Finding;
   });
 }

@@ -80,6 +80,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "numbers-in-hand-offs",
     breaks: "a hand-off does not carry what was accepted of each sender",
+    schedules: "unheard",
     edits: [releases("const senders = room.senders.entries();", "const senders: [string, number][] = [];")],
   },
   {
@@ -126,16 +127,6 @@ export const OWNER_SWITCHES: readonly Switch[] = [
     ],
   },
   {
-    name: "released-last",
-    breaks: "a hand-off leaves before every proxy has taken the last deliveries",
-    edits: [
-      releases(
-        "      this.#host.confirms.all(frames, () => {",
-        "      const now = (_: typeof frames, run: () => void): void => run();\n      now(frames, () => {",
-      ),
-    ],
-  },
-  {
     name: "same-view",
     breaks: "a room is handed to a ChatServer whose view may not be the sender's",
     edits: [{
@@ -143,16 +134,6 @@ export const OWNER_SWITCHES: readonly Switch[] = [
       find: "if (!link || link.ended || !this.#host.agrees(link)) return;",
       replace: "if (!link || link.ended) return;",
     }],
-  },
-  {
-    name: "late-hand-off",
-    breaks: "a hand-off that comes late takes the place of the room that is open",
-    edits: [
-      rooms(
-        "    if (!room || !here) return this.handoffs.receive(frame, link);\n",
-        "    if (!here || room) return this.handoffs.receive(frame, link);\n",
-      ),
-    ],
   },
   {
     name: "lease",

@@ -17,6 +17,11 @@ function proxyRooms(find: string, replace: string): Edit {
   return { file: "src/proxy/proxy_rooms.ts", find, replace };
 }
 
+const AT_ONCE = route(
+  "    if (this.source) return this.#yield();\n    const link",
+  "    if (this.source) {\n      this.#yield();\n      this.#detach(this.source, true);\n    }\n    const link",
+);
+
 /** See the module. */
 export const ROUTER_SWITCHES: readonly Switch[] = [
   {
@@ -50,7 +55,7 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
       ),
       route(
         "    this.#router.host.attached?.(this);\n",
-        `    const { attach } = { attach: this.#attach };
+        `    const attach = this.#attach;
     this.#router.host.clock.after(1, () => {
       if (this.source !== link || this.#attach !== attach) return;
       this.#announced = link.send({
@@ -86,23 +91,8 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   },
   {
     name: "released",
-    breaks: "a router goes to the next owner at once, without waiting for the last one to release the room",
-    edits: [
-      route(
-        "    if (this.source) return this.#yield();\n    const link",
-        "    if (this.source) {\n      this.#yield();\n      this.#detach(this.source, true);\n    }\n    const link",
-      ),
-    ],
-  },
-  {
-    name: "released-number",
-    breaks: "a router takes a release for the present one that answers an earlier announcement",
-    edits: [
-      route(
-        "if (link !== this.source || attach !== this.#attach) return;",
-        "if (link !== this.source || attach > this.#attach) return;",
-      ),
-    ],
+    breaks: "a router turns to the next owner at once, without waiting for the last one to release the room",
+    edits: [AT_ONCE],
   },
   {
     name: "numbers-at-proxies",
@@ -116,8 +106,9 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   },
   {
     name: "one-source",
-    breaks: "a proxy takes a room's deliveries from any server",
+    breaks: "a proxy turns to the next owner at once, and takes the last one's deliveries all the same",
     edits: [
+      AT_ONCE,
       proxyRooms(
         "if (room && this.#host.router.find(name)?.source === link) return room;",
         "if (room && !link.ended) return room;",

@@ -2,13 +2,13 @@
  * Runs seeds from 1 on, in whichever copy of the sources it stands, until one fails. One line of JSON says how it went:
  * `{"seed": 17, "faults": ["…"]}`, or `{"seed": 500}` where all have passed.
  *
- * Arguments: the last seed, and the kind of schedules where it is not to be all kinds by turns.
+ * Arguments: the last seed, and the name of the schedules where they are not the usual ones.
  *
  * @module
  */
 import process from "node:process";
 import { runSeed } from "../run_seed.ts";
-import type { Kind } from "../schedule.ts";
+import { scheduleOf, type Schedules } from "./schedules.ts";
 
 /** What one run of seeds has found. */
 export interface Finding {
@@ -23,16 +23,16 @@ function tell(finding: Finding): never {
   process.exit(0);
 }
 
-async function main(last: number, kind: Kind | undefined): Promise<void> {
+async function main(last: number, schedules: Schedules | undefined): Promise<void> {
   let seed = 1;
   // A core that throws where nobody catches it is caught too.
   const thrown = (error: unknown): never => tell({ seed, faults: [`thrown: ${error}`] });
   process.on("uncaughtException", thrown).on("unhandledRejection", thrown);
   for (;; seed++) {
-    const { failure } = await runSeed(seed, kind);
+    const { failure } = await runSeed(scheduleOf(seed, schedules));
     if (failure !== undefined) tell({ seed, faults: failure.split("\n") });
     if (seed === last) tell({ seed });
   }
 }
 
-if (import.meta.main) await main(Number(process.argv[2]), process.argv[3] as Kind | undefined);
+if (import.meta.main) await main(Number(process.argv[2]), process.argv[3] as Schedules | undefined);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Kind } from "../schedule.ts";
+import type { Schedules } from "./schedules.ts";
 
 /** A change of one file: `find` stands in it exactly once, and becomes `replace`. */
 export interface Edit {
@@ -19,8 +19,8 @@ export interface Switch {
   readonly name: string;
   /** What the core does then. */
   readonly breaks: string;
-  /** The only kind of schedule that shows it soon enough; absent: all kinds by turns, as the simulator runs them. */
-  readonly kind?: Kind;
+  /** Schedules that show it; absent: the simulator's usual ones. */
+  readonly schedules?: Schedules;
   readonly edits: readonly Edit[];
 }
 
