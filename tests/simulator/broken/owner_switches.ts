@@ -40,6 +40,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "refused-until-it-returns",
     breaks: "a ChatServer that has refused a message accepts later ones of its sender",
+    schedules: "ahead",
     edits: [acceptance("      refusing.set(frame.session, frame.seq);\n      return", "      return")],
   },
   {
@@ -75,6 +76,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "numbers-at-owners",
     breaks: "a ChatServer accepts again what a sender repeats under the same number",
+    schedules: "unanswered",
     edits: [acceptance("    if (!frame.ack) return false;\n", "    if (frame.seq > 0) return false;\n")],
   },
   {
@@ -95,6 +97,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-taking",
     breaks: "a message is acknowledged before the proxies have taken what it led to",
+    schedules: "untaken",
     edits: [
       acceptance(
         "      this.#host.confirms.all(cause.frames, () => this.#ack(room, inbound, cause.failure));",

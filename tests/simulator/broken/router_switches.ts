@@ -110,7 +110,7 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
     edits: [
       AT_ONCE,
       proxyRooms(
-        "if (room && this.#host.router.find(name)?.source === link) return room;",
+        "if (room?.route.source === link) return room;",
         "if (room && !link.ended) return room;",
       ),
     ],
