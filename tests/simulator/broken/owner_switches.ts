@@ -46,6 +46,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-proxies",
     breaks: "a room opens afresh at once, though not every proxy has announced its members",
+    schedules: "behind",
     edits: [settlement(`if (role === "proxy" && waited <`, `if (role === "proxy" && waited < 0 * `)],
   },
   {
@@ -108,6 +109,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-routed",
     breaks: "a message is acknowledged before those are that its listener sent to other rooms",
+    schedules: "unsent",
     edits: [acceptance("if (cause.routed === 0) taken();", "if (cause.routed >= 0) taken();")],
   },
   {

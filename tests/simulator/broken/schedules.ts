@@ -10,7 +10,7 @@ import { type Event, isChat, type Kind, type Schedule } from "../schedule.ts";
 export type Schedules = keyof typeof SCHEDULES;
 
 /** By name. */
-export const SCHEDULES = { unheard, unanswered, untaken, ahead } as const;
+export const SCHEDULES = { unheard, unanswered, untaken, unsent, behind, ahead } as const;
 
 /** The schedule of a seed: one of the usual ones where no other is named. */
 export function scheduleOf(seed: number, schedules?: Schedules): Schedule {
@@ -22,20 +22,25 @@ const DEAF_MS = 1000;
 /** Longer than a link waits to be resumed. */
 const APART_MS = 3500;
 const LONG_MS = 7000;
+/** Less than servers wait for proxies. */
+const BEHIND_MS = 300;
 
-/** The users of a usual schedule, and troubles between a ChatServer (`a`) and a proxy (`b`) that begin at `at`. */
+/** The users of a usual schedule, and troubles between a ChatServer (`a`) and others that begin at `at`. */
 function troubled(
   seed: number,
   kind: Kind,
-  troubles: (a: string, b: string, at: number) => readonly Event[],
+  troubles: (a: string, proxy: string, at: number, chat: string) => readonly Event[],
 ): Schedule {
   const usual = generate(seed, kind);
   const users = usual.events.filter((event) => "client" in event);
   const chats = usual.processes.filter(isChat);
   const proxies = usual.processes.filter((id) => !isChat(id));
   const a = chats[seed % chats.length] as string;
-  const b = proxies[seed % proxies.length] as string;
-  const events = [...users, ...troubles(a, b, usual.end / 2)].sort((one, other) => one.at - other.at);
+  const chat = chats[(seed + 1) % chats.length] as string;
+  const proxy = proxies[seed % proxies.length] as string;
+  const events = [...users, ...troubles(a, proxy, usual.end / 2, chat)].sort((one, other) =>
+    one.at - other.at
+  );
   return { ...usual, world: { ...usual.world, program: "listener", membership: "list" }, events };
 }
 
@@ -67,11 +72,25 @@ function untaken(seed: number): Schedule {
   ]);
 }
 
+/** A ChatServer dies when what its listeners sent to the rooms of another one has not come there. */
+function unsent(seed: number): Schedule {
+  return troubled(seed, "kill", (a, _, at, b) => [
+    { at, do: "cut", a, b, ways: "there", broken: false, ms: LONG_MS },
+    { at: at + DEAF_MS, do: "kill", id: a },
+  ]);
+}
+
+/** A ChatServer dies, and one of the proxies learns of it later than everybody else. */
+function behind(seed: number): Schedule {
+  const schedule = troubled(seed, "kill", (a, proxy, at) => [
+    { at, do: "mute", id: proxy, ms: BEHIND_MS },
+    { at: at + 1, do: "kill", id: a },
+  ]);
+  return { ...schedule, world: { ...schedule.world, skew: 0 } };
+}
+
 /** Milliseconds between two messages of one who talks without a pause. */
 const PACE_MS = 4;
-/** Milliseconds for which the server of {@linkcode ahead} does not learn what it owns, at most. */
-const BEHIND_MS = 300;
-
 /**
  * Proxies turn to a server that does not know yet that the room is its own, and somebody talks without a pause: some
  * of it arrives just before it knows, some just after.
