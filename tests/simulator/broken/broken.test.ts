@@ -58,9 +58,7 @@ describe(`a core is caught within ${SEEDS} seeds where`, () => {
   for (const [index, { breaks }] of SWITCHES.entries()) {
     test(breaks, async () => {
       const { seed, faults } = await hunted(index);
-      expect(faults?.[0] ?? `all ${seed} seeds passed`).toMatch(
-        /\d+ times|twice|after|missed|told|accept|answer|open|has/,
-      );
+      expect(faults?.[0] ?? `all ${seed} seeds passed`).not.toMatch(/ passed$|^thrown:/);
     }, HUNT_MS);
   }
 });

@@ -40,11 +40,13 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "refused-until-it-returns",
     breaks: "a ChatServer that has refused a message accepts later ones of its sender",
+    schedules: "ahead",
     edits: [acceptance("      refusing.set(frame.session, frame.seq);\n      return", "      return")],
   },
   {
     name: "wait-for-proxies",
     breaks: "a room opens afresh at once, though not every proxy has announced its members",
+    schedules: "behind",
     edits: [settlement(`if (role === "proxy" && waited <`, `if (role === "proxy" && waited < 0 * `)],
   },
   {
@@ -75,6 +77,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "numbers-at-owners",
     breaks: "a ChatServer accepts again what a sender repeats under the same number",
+    schedules: "unanswered",
     edits: [acceptance("    if (!frame.ack) return false;\n", "    if (frame.seq > 0) return false;\n")],
   },
   {
@@ -95,6 +98,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-taking",
     breaks: "a message is acknowledged before the proxies have taken what it led to",
+    schedules: "untaken",
     edits: [
       acceptance(
         "      this.#host.confirms.all(cause.frames, () => this.#ack(room, inbound, cause.failure));",
@@ -105,6 +109,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
   {
     name: "wait-for-routed",
     breaks: "a message is acknowledged before those are that its listener sent to other rooms",
+    schedules: "unsent",
     edits: [acceptance("if (cause.routed === 0) taken();", "if (cause.routed >= 0) taken();")],
   },
   {

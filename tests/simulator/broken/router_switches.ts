@@ -27,6 +27,7 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "ordered-queue",
     breaks: "a message goes out at once, also while earlier ones of its room wait to be sent again",
+    schedules: "ahead",
     edits: [
       route(
         "    if (this.source === undefined) this.settle();\n    this.pump();",
@@ -72,6 +73,7 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
   {
     name: "announced-round",
     breaks: "a router says that its announcements for a view have ended before it makes them",
+    schedules: "behind",
     edits: [
       router(
         `    for (const link of open) link.send({ type: "digest", digest });
@@ -110,7 +112,7 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
     edits: [
       AT_ONCE,
       proxyRooms(
-        "if (room && this.#host.router.find(name)?.source === link) return room;",
+        "if (room?.route.source === link) return room;",
         "if (room && !link.ended) return room;",
       ),
     ],
