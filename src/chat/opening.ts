@@ -66,8 +66,8 @@ export function tellMerged(room: Room, { offset }: HandoffFrame): void {
 /** Tells a router that a room is open for the members that it has announced. */
 export function tellOpened(room: Room, attachment: Attachment, reason: OpenedFrame["reason"]): void {
   const { link } = attachment;
-  const { name, epoch, offset } = room;
-  link.send({ type: "opened", room: name, epoch, offset, reason });
+  const { name, epoch, offset, term } = room;
+  link.send({ type: "opened", room: name, epoch, offset, reason, term });
   attachment.epoch = epoch;
   for (const session of attachment.late) {
     if (attachment.members.has(session)) link.send({ type: "joined", room: name, session });

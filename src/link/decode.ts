@@ -85,7 +85,7 @@ const SHAPES: Shapes = {
     head: optional(yes),
     cause: optional(FIELDS.risingCause),
   },
-  opened: { room, epoch: FIELDS.token, offset: count, reason: FIELDS.opening },
+  opened: { room, epoch: FIELDS.token, offset: count, reason: FIELDS.opening, term: optional(count) },
   joined: { room, session },
   kicked: { room, session, reason: text },
   deliver: {

@@ -146,6 +146,8 @@ export interface OpenedFrame {
   offset: number;
   /** Why it opened; `"open"` where it was open already, `"merged"` where another life of it was refused meanwhile. */
   reason: "first-join" | "failover" | "hand-off" | "open" | "merged";
+  /** How often the room was opened in this epoch. */
+  term?: number;
 }
 
 /** Owner: this member is in. */

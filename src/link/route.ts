@@ -25,6 +25,8 @@ export class Route {
   source: Link | undefined;
   /** The epoch in which the room was last seen open. */
   epoch: string | undefined;
+  /** How often it had been opened in that epoch by then. */
+  term: number | undefined;
   /** Whether the last owner let the room go in order: nothing of it can come any more, and nothing is missing. */
   clean = true;
   /** Whether an owner was lost or left since the room was last seen open. */

@@ -238,9 +238,12 @@ export class ProxyRooms {
     // An owner that released the room and took it back meanwhile says so by its epoch alone.
     const moved = frame.reason === "merged" ||
       (route.epoch !== undefined && (route.away || route.epoch !== frame.epoch));
-    const lost = !(frame.reason === "hand-off" && route.clean && route.epoch === frame.epoch);
+    // Where it was opened in between, without this proxy, its members have missed what was said there.
+    const next = route.term === undefined || frame.term === undefined || frame.term === route.term + 1;
+    const lost = !(frame.reason === "hand-off" && route.clean && route.epoch === frame.epoch && next);
     const awayMs = route.away ? this.#host.clock.now() - route.awaySince : 0;
     route.epoch = frame.epoch;
+    route.term = frame.term;
     route.away = false;
     const room = this.#rooms.get(frame.room);
     // What came before the move is delivered before the word of it.

@@ -122,7 +122,7 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
     breaks: "users are always told that a move lost nothing",
     edits: [
       proxyRooms(
-        `const lost = !(frame.reason === "hand-off" && route.clean && route.epoch === frame.epoch);`,
+        `const lost = !(frame.reason === "hand-off" && route.clean && route.epoch === frame.epoch && next);`,
         "const lost = false;",
       ),
     ],
