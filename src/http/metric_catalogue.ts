@@ -180,7 +180,7 @@ const COUNTERS: readonly Row[] = [
   [
     "toychat_slow_consumers_total",
     "proxy",
-    "Sessions that did not read fast enough, each counted once until it has caught up or is ended.",
+    "Sessions ended as they did not read fast enough.",
   ],
   [
     "toychat_deliveries_dropped_total",

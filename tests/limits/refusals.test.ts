@@ -44,7 +44,8 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
       }
       await Promise.all(clients.map((client) => client.gone()));
       expect(await metric(ports, "toychat_hellos_too_large_total")).toBe(100);
-      expect(peak(server) - before).toBeLessThan(250 * MIB);
+      // What the kernel hands over before a socket is closed, of the gigabyte offered.
+      expect(peak(server) - before).toBeLessThan(500 * MIB);
     });
 
     test("MQTT 5 is told the largest packet; a longer message gets 0x97, a longer packet 0x95", async () => {
@@ -99,7 +100,7 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
       client.send({ type: "join", room: "c", id: 5 });
       await until(() => client.heard.some(({ type, id }) => type === "joined" && id === 5), "a place for c");
       client.socket.close();
-      expect(await metric(ports, 'toychat_joins_refused_total{reason="too_many_rooms"}')).toBe(198 * 2 + 1);
+      expect(await metric(ports, "toychat_joins_refused_total", "too_many_rooms")).toBe(198 * 2 + 1);
       expect(peak(server) - before).toBeLessThan(80 * MIB);
     });
   });

@@ -26,10 +26,13 @@ export function startDev(processes: Processes, on: Runtime, limits: string): Pro
 }
 
 /** The value of a counter or a gauge that a process shows at `/metrics`; 0 where it is not there. */
-export async function metric({ http }: Ports, name: string): Promise<number> {
+export async function metric({ http }: Ports, name: string, label = ""): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
-  return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  return lines.filter((line) => line.includes(label)).reduce(
+    (sum, line) => sum + Number(line.split(" ").at(-1)),
+    0,
+  );
 }
 
 /** Waits until a counter or a gauge is as it should be. */

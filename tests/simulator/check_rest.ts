@@ -92,6 +92,10 @@ function isIn(client: Client, room: string): boolean {
   return client.live && !client.stalled && client.stay(room)?.from !== undefined;
 }
 
+function stalledAt({ stalls }: Client, at: number): boolean {
+  return stalls.some(({ from, to }) => from <= at && (to ?? Infinity) >= at);
+}
+
 function complete(cluster: Cluster, one: Probe): boolean {
   const faults: string[] = [];
   answered(cluster, one, faults);
@@ -104,7 +108,8 @@ function answered(cluster: Cluster, { room, sender, publication }: Probe, faults
   }
   const { stream, k } = publication.note;
   for (const receiver of cluster.clients) {
-    if (!isIn(receiver, room)) continue;
+    // One that did not read when this was sent may have had too much waiting for it.
+    if (!isIn(receiver, room) || stalledAt(receiver, publication.at)) continue;
     const count = notes(receiver).filter((one) =>
       one.room === room && one.note.stream === stream && one.note.k === k
     ).length;
