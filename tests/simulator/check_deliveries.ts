@@ -124,7 +124,9 @@ function leftOut({ model, receiver, publication }: Expectation): boolean {
   if (!receiver.options.speaks.startsWith("mqtt") || !queue) return false;
   if (publication.acknowledged && receiver.options.acknowledged) return false;
   const { peak = 0 } = receiver.proxy.sockets.witnesses.get(receiver.user) ?? {};
-  return receiver.stalls.length > 0 || peak > queue.maxQueuedBytes / 2;
+  if (receiver.stalls.length > 0 || peak > queue.maxQueuedBytes / 2) return true;
+  // What waited for an owner may come all at once, and be too much although nothing else is queued.
+  return model.kind !== "slow" && receiver.proxy.server.metrics.get("toychat_slow_consumers_total") > 0;
 }
 
 function excused(expectation: Expectation, stay: Stay): boolean {

@@ -54,7 +54,10 @@ function members(cluster: Cluster, room: string, users: readonly string[], fault
 export function atRest(cluster: Cluster, rooms: readonly string[]): boolean {
   const all = [...cluster.serving(cluster.chats), ...cluster.serving(cluster.proxies)];
   const digests = new Set(all.map((process) => process.membership.view.digest));
-  if (digests.size > 1 || all.some((process) => process.frozen || !process.membership.lease?.held())) {
+  if (
+    cluster.disturbed || digests.size > 1 ||
+    all.some((process) => process.frozen || !process.membership.lease?.held())
+  ) {
     return false;
   }
   const waiting = cluster.clients.some((client) =>

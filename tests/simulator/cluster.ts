@@ -86,6 +86,11 @@ export class Cluster {
     return (this.list as ModelList).registry;
   }
 
+  /** Whether anything is cut off or stands still. */
+  get disturbed(): boolean {
+    return this.#cuts.size > 0 || this.#frozen.size > 0;
+  }
+
   /** Whether little may be queued to a client. */
   get narrow(): boolean {
     return this.#world.queue !== undefined;

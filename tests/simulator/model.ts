@@ -48,7 +48,10 @@ export class Model {
   readonly cluster: Cluster;
   readonly application: Application;
   readonly rooms: readonly string[];
-  /** Whether servers were cut off from each other for so long that hand-offs may have failed. */
+  /**
+   * Whether servers were cut off from each other, or from proxies that they wait for, for so long that hand-offs may have
+   * failed.
+   */
   chatsApart = false;
   readonly #watch: Watch;
 
@@ -181,7 +184,7 @@ export class Model {
     if (event.do === "bridge") return cluster.disturbBridge(event.dies, event.ms);
     if (event.do === "cut") {
       const { a, b, ways, broken, ms } = event;
-      if (ms >= APART_MS && isChat(a) && isChat(b)) this.chatsApart = true;
+      if (ms >= APART_MS && ((isChat(a) && isChat(b)) || !broken)) this.chatsApart = true;
       return cluster.cut(a, b, ms, ways, broken);
     }
     const process = cluster.find(event.id) as Chat | Proxy;

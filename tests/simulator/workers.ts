@@ -16,7 +16,7 @@ const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 /** Seeds that a process gets at a time: enough that its start costs little. */
 const CHUNK = 500;
 /** Milliseconds of silence after which a worker counts as hung in the seed after its last. */
-const SILENCE_MS = 120_000;
+const SILENCE_MS = 300_000;
 
 /** A seed that failed, and how. */
 export interface Failed {
