@@ -163,7 +163,13 @@ export class Acceptance<Types extends ClusterTypes> {
     const taken = (): void =>
       this.#host.confirms.all(cause.frames, () => this.#ack(room, inbound, cause.failure));
     if (cause.routed === 0) taken();
-    else cause.settled = taken;
+    else {
+      inbound.routed = true;
+      cause.settled = () => {
+        inbound.routed = false;
+        taken();
+      };
+    }
   }
 
   #ack(room: Room, inbound: Inbound, error: AckFrame["error"]): void {

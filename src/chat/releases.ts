@@ -76,7 +76,15 @@ export class Releases<Types extends ClusterTypes> {
       this.#host.confirms.all(frames, () => {
         if (life !== this.#life) return;
         this.leaving.delete(name);
-        this.#host.handoffs.send({ type: "handoff", room: name, epoch, offset, term, senders, proxies });
+        this.#host.handoffs.send({
+          type: "handoff",
+          room: name,
+          epoch,
+          offset,
+          term,
+          senders: completed(room, senders),
+          proxies,
+        });
       });
     });
   }
@@ -99,4 +107,26 @@ export class Releases<Types extends ClusterTypes> {
     }
     return { frames, proxies };
   }
+}
+
+/**
+ * The numbers up to which everything is done. A message that still waits for what it led to in other rooms comes again if
+ * this server dies before that is done, and must be done again then; until it is acknowledged its router sends nothing that
+ * is later.
+ */
+function completed(room: Room, senders: [string, number][]): [string, number][] {
+  const most = new Map<string, number>();
+  const lower = (sender: string, number: number): void => {
+    most.set(sender, Math.min(number - 1, most.get(sender) ?? Infinity));
+  };
+  for (const { frame, routed } of room.unacknowledged.values()) {
+    if (!routed) continue;
+    lower(frame.session, frame.seq);
+    if (frame.cause) lower(`>${frame.cause[0]}`, frame.cause[1]);
+  }
+  if (most.size === 0) return senders;
+  return senders.flatMap(([sender, number]): [string, number][] => {
+    const done = Math.min(number, most.get(sender) ?? number);
+    return done > 0 ? [[sender, done]] : [];
+  });
 }

@@ -51,6 +51,8 @@ export interface Inbound {
   readonly since: number;
   /** Whether the router was told that it is held. */
   held: boolean;
+  /** Whether it waits for what it led to in other rooms. */
+  routed?: boolean;
   /** Repeats of it by another server's application, which are answered with it. */
   twins?: Inbound[];
 }

@@ -42,8 +42,9 @@ function counts(model: Model, sender: Client, publication: Publication): boolean
   if (model.lossless) {
     return sender.options.speaks === "model" ? patient(model, sender) : carried(model, sender);
   }
-  // Its sender is the one to be told, so it must be in the room and stay there.
-  return sender.live && sender.stays.some((stay) => stay.room === room && inside(stay, at, Infinity));
+  // Its sender is the one to be told, so it must be in the room and stay there, and read what it is told.
+  return sender.live && !sender.stalled &&
+    sender.stays.some((stay) => stay.room === room && inside(stay, at, Infinity));
 }
 
 /** A proxy that stops waits a moment for its users' last messages, not for views that are slower than that. */

@@ -53,14 +53,14 @@ export class Gossip {
   }
 
   /** Says something of a member; `from` hears it at once. */
-  say(from: string, id: string, member: Member | undefined, slots: number): void {
+  say(from: Hearer | undefined, id: string, member: Member | undefined, slots: number): void {
     const placed = member?.slot !== undefined && member.state !== "joining" ? member.slot + 1 : 0;
     this.#slots = Math.max(this.#slots, slots, placed);
     const word: Word = { id, version: ++this.#version, member, slots: Math.max(slots, placed) };
     this.#last.set(id, word);
     for (const hearer of this.#hearers) {
-      if (hearer.id === from) hearer.hear(word);
-      else this.#tell(from, hearer, word);
+      if (hearer === from) hearer.hear(word);
+      else this.#tell(from?.id ?? "", hearer, word);
     }
   }
 
@@ -81,7 +81,7 @@ export class Gossip {
   }
 
   /** The death of a process, or of one life of it, was noticed; or it says itself that it is gone. */
-  withdraw(id: string, incarnation?: string, from = ""): void {
+  withdraw(id: string, incarnation?: string, from?: Hearer): void {
     const { member } = this.#last.get(id) ?? {};
     if (!member || (incarnation !== undefined && member.incarnation !== incarnation)) return;
     this.say(from, id, undefined, this.#slots);
@@ -171,7 +171,7 @@ class Hearer implements ListKeeper {
   }
 
   #say(member: Member): void {
-    this.#gossip.say(this.id, member.id, member, this.slots);
+    this.#gossip.say(this, member.id, member, this.slots);
   }
 
   #claim(info: MemberInfo, incarnation: string): number | undefined {
@@ -215,7 +215,7 @@ class Hearer implements ListKeeper {
 
   withdraw(id: string, incarnation: string): void {
     this.#claims++;
-    this.#gossip.withdraw(id, incarnation, this.id);
+    this.#gossip.withdraw(id, incarnation, this);
   }
 
   rejoinDelay(): number {
