@@ -41,7 +41,8 @@ export class Route {
   #stale = 0;
   /**
    * Accepted by an earlier owner and not acknowledged: should that one fail now, they go out again, and nothing sent
-   * later may have overtaken them.
+   * later may have overtaken them. And what this owner held when the members were announced to it once more: it may have
+   * refused it before it heard of that.
    */
   readonly #owed: Set<Entry> = new Set();
   /** What is not over, in order of arrival (and some that are). */
@@ -116,6 +117,7 @@ export class Route {
     // The same owner may have released the room, and refuse what it got since, before it hears of this.
     this.#stale += this.unresolved;
     this.unresolved = 0;
+    for (const entry of this.entries) if (entry.state === "held") this.#owed.add(entry);
     this.source = link;
     this.#yielding = false;
     this.#expected = false;
@@ -322,7 +324,9 @@ export class Route {
         if (!hit) continue;
         this.#next = Math.min(this.#next, index);
       }
-      if (entry.state === "sent" || entry.state === "held") entry.state = "queued";
+      if (entry.state !== "sent" && entry.state !== "held") continue;
+      entry.state = "queued";
+      this.#owed.delete(entry);
     }
     if (!hit) return;
     (this.#heads ??= new Set()).add(frame.session);
@@ -336,10 +340,17 @@ export class Route {
     for (const entry of this.entries) {
       if (entry.seq !== frame.seq || entry.sender.id !== frame.session || entry.link !== link) continue;
       if (frame.type === "held" && entry.state === "sent") entry.state = "held";
-      else if (frame.type === "accepted" && entry.state === "held") this.#router.accept(entry);
+      else if (frame.type === "accepted" && entry.state === "held") this.#settled(entry);
       break;
     }
     this.#trim();
+  }
+
+  /** An owner has accepted what it held: what waited for that may follow. */
+  #settled(entry: Entry): void {
+    const waited = this.#owed.delete(entry);
+    this.#router.accept(entry);
+    if (waited && this.#owed.size === 0) this.pump();
   }
 
   /** Fails what waited for an owner since before `time`; lets go of the owner where nobody needs it for a while. */

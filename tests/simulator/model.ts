@@ -75,7 +75,7 @@ export class Model {
 
   /** Milliseconds within which every acknowledged message is acknowledged or has failed. */
   get answerMs(): number {
-    return this.kind === "slots" || this.kind === "mixed" ? LONG_ANSWER_MS : ANSWER_MS;
+    return ["lag", "slots", "mixed"].includes(this.kind) ? LONG_ANSWER_MS : ANSWER_MS;
   }
 
   /** Milliseconds that views differ at most. */
