@@ -126,7 +126,7 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 /** Waits until a value has stayed the same for many turns, and gives it. */
 export async function settled(value: () => number): Promise<number> {
   let last = value();
-  for (let same = 0; same < 40;) {
+  for (let same = 0; same < 150;) {
     await turn();
     const now = value();
     same = now === last ? same + 1 : 0;
