@@ -50,7 +50,7 @@ function troubled(
  */
 function unheard(seed: number): Schedule {
   return troubled(seed, "cut", (a, b, at) => [
-    { at, do: "cut", a, b, ways: "there", broken: false, ms: LONG_MS },
+    { at, do: "cut", a, b, ways: "there", broken: false, ms: DEAF_MS + 1 },
     { at: at + DEAF_MS, do: "cut", a, b, ways: "both", broken: true, ms: LONG_MS },
     { at: at + DEAF_MS + 1, do: "stop", id: a },
   ]);
