@@ -156,6 +156,11 @@ function oneOrder(model: Model, faults: string[]): void {
 function once(model: Model, faults: string[]): void {
   if ((!model.lossless && model.kind !== "cut") || model.chatsApart) return;
   if (!model.lossless && model.schedule.world.idleMs !== undefined) return;
+  // A hand-off that came too late has not brought what was accepted before.
+  const late = model.cluster.chats.some(({ server }) =>
+    server.metrics.get("toychat_handoffs_late_total") > 0
+  );
+  if (!model.lossless && late) return;
   // One that leads to others is done again where the server that did it may have died before these arrived.
   const leading = new Set(
     model.cluster.clients.flatMap(({ published }) => published).filter(({ note }) =>

@@ -48,10 +48,7 @@ export class Model {
   readonly cluster: Cluster;
   readonly application: Application;
   readonly rooms: readonly string[];
-  /**
-   * Whether servers were cut off from each other, or from proxies that they wait for, for so long that hand-offs may have
-   * failed.
-   */
+  /** Whether servers were cut off from each other for so long that hand-offs may have failed. */
   chatsApart = false;
   readonly #watch: Watch;
 
@@ -79,6 +76,13 @@ export class Model {
   /** Milliseconds within which every acknowledged message is acknowledged or has failed. */
   get answerMs(): number {
     return ["lag", "slots", "mixed"].includes(this.kind) ? LONG_ANSWER_MS : ANSWER_MS;
+  }
+
+  /** How many hand-offs were refused as their rooms were open already. */
+  get handoffsLate(): number {
+    return this.cluster.chats.reduce((sum, { server }) => {
+      return sum + server.metrics.get("toychat_handoffs_late_total");
+    }, 0);
   }
 
   /** Milliseconds that views differ at most. */
@@ -184,7 +188,7 @@ export class Model {
     if (event.do === "bridge") return cluster.disturbBridge(event.dies, event.ms);
     if (event.do === "cut") {
       const { a, b, ways, broken, ms } = event;
-      if (ms >= APART_MS && ((isChat(a) && isChat(b)) || !broken)) this.chatsApart = true;
+      if (ms >= APART_MS && isChat(a) && isChat(b)) this.chatsApart = true;
       return cluster.cut(a, b, ms, ways, broken);
     }
     const process = cluster.find(event.id) as Chat | Proxy;

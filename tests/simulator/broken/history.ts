@@ -127,7 +127,7 @@ export class History {
     const { cluster } = this.model;
     const proxy = cluster.proxy("p1");
     const server = {
-      metrics: { list: () => [["toychat_messages_pending", "gauge", this.pending]] },
+      metrics: { get: () => 0, list: () => [["toychat_messages_pending", "gauge", this.pending]] },
       get sessions(): number {
         return cluster.clients.filter((client) => client.live).length;
       },
@@ -144,6 +144,7 @@ export class History {
     cluster.chats.pop();
     const rooms = this.#open()[id] ?? {};
     const server = {
+      metrics: { get: () => 0 },
       rooms: Object.keys(rooms),
       room: (name: string) => ({ users: rooms[name]?.map((userId) => ({ userId })) }),
     };
