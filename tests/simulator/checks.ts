@@ -157,10 +157,7 @@ function once(model: Model, faults: string[]): void {
   if ((!model.lossless && model.kind !== "cut") || model.chatsApart) return;
   if (!model.lossless && model.schedule.world.idleMs !== undefined) return;
   // A hand-off that came too late has not brought what was accepted before.
-  const late = model.cluster.chats.some(({ server }) =>
-    server.metrics.get("toychat_handoffs_late_total") > 0
-  );
-  if (!model.lossless && late) return;
+  if (!model.lossless && model.handoffsLate > 0) return;
   // One that leads to others is done again where the server that did it may have died before these arrived.
   const leading = new Set(
     model.cluster.clients.flatMap(({ published }) => published).filter(({ note }) =>
