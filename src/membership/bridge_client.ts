@@ -211,6 +211,7 @@ export class BridgeMembership implements Membership {
       const revision = this.view.revision + 1;
       const view = createView({ members, slots, revision, placementKey: this.#key });
       this.#placement = createPlacement(view, this.#key);
+      this.#loop.lease?.follow(view);
       this.#events.emit("view", view);
     }
     this.#firstView.emit("view");

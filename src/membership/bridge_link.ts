@@ -47,6 +47,8 @@ export class BridgeLink implements ConnectionHandler {
   bridge = "";
   /** Whether the connection has ended. */
   over = false;
+  /** When the newest renewal that was answered on this link was sent. */
+  provenAt = -Infinity;
   /** Resolves when the connection has ended. */
   readonly ended: Promise<void>;
   #end: () => void = () => {};

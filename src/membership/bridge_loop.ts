@@ -222,6 +222,7 @@ export class BridgeLoop {
     if (lost) void this.#registration.registerOn(link);
     link.call("cluster.renew").then(() => {
       this.#answeredAt = this.#clock.now();
+      link.provenAt = sentAt;
       if (this.lease?.registeredAt === link.bridge) this.lease.proven(sentAt);
     }, () => {});
   }

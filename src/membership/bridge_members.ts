@@ -27,6 +27,10 @@ export interface MemberBook {
   withdraw(id: string, incarnation: string): boolean;
   /** Raises the number of slots to what another has seen; never lowers it. */
   raiseSlots(slots: number): void;
+  /**
+   * Resolves when a claim stands; undefined where every claim stands at once. Rejects where it was withdrawn before.
+   */
+  settled?(id: string, incarnation: string): Promise<void>;
 }
 
 /** Options of {@linkcode BridgeMembers}. */
@@ -46,7 +50,7 @@ export interface BridgeMembersOptions {
 }
 
 /** Why a member is withdrawn. */
-export type Withdrawal = "closed" | "left" | "silent";
+export type Withdrawal = "closed" | "left" | "silent" | "sealed" | "conflict" | "absent";
 
 /** For so long after a start views are marked as settling. */
 const SETTLE_MS = 2000;
@@ -133,6 +137,20 @@ export class BridgeMembers {
     onChange();
   }
 
+  /** Ends the connection of a member that the book has withdrawn by itself: it is to register anew. */
+  revoke(id: string, incarnation: string, reason: Withdrawal): void {
+    const { log, metrics, onChange } = this.#options;
+    const session = this.#holders.get(id);
+    log("warn", "member_withdrawn", { id, incarnation, reason });
+    metrics.count("toychat_member_withdrawals_total", 1, { reason });
+    if (session?.member?.incarnation === incarnation) {
+      this.#holders.delete(id);
+      session.member = undefined;
+      session.end(1000, "the member was withdrawn: register again");
+    }
+    onChange();
+  }
+
   #enter(session: BridgeSession, params: RpcParams): unknown {
     const { book, log, metrics, onChange } = this.#options;
     if (session.over) {
@@ -158,8 +176,15 @@ export class BridgeMembers {
     log("info", "member_registered", { ...member });
     metrics.count("toychat_member_registrations_total", 1, { member_role: member.role });
     onChange();
-    const slot = member.slot === undefined ? {} : { slot: member.slot };
-    return { id: member.id, incarnation: member.incarnation, ...slot, lease: LEASE, ...this.wireView() };
+    const settled = book.settled?.(member.id, member.incarnation);
+    return settled ? settled.then(() => this.#registered(member)) : this.#registered(member);
+  }
+
+  #registered({ id, incarnation }: Member): object {
+    const wire = this.wireView();
+    const member = wire.view.members.find((one) => one.id === id);
+    const slot = member?.slot === undefined ? {} : { slot: member.slot };
+    return { id, incarnation, ...slot, lease: LEASE, ...wire };
   }
 
   /** From now on the member lives by this connection; one that it used before is ended. */
