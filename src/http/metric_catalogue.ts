@@ -170,6 +170,29 @@ const COUNTERS: readonly Row[] = [
     "reason",
     "unauthorized wrong_cluster wrong_secret unproved_timeout wrong_token origin too_many_connections",
   ],
+  // The Serf agent.
+  ["toychat_serf_connects_total", "bridge member", "Connections to the Serf agent."],
+  [
+    "toychat_serf_connection_failures_total",
+    "bridge member",
+    "Connections to the Serf agent that failed or were lost.",
+    "reason",
+    "unreachable connection_lost timeout auth_refused bad_reply refused",
+  ],
+  [
+    "toychat_serf_calls_total",
+    "bridge member",
+    "Calls to the Serf agent, by how they ended.",
+    "outcome",
+    "ok refused timeout lost",
+  ],
+  [
+    "toychat_serf_events_total",
+    "bridge member",
+    "What the Serf agent's stream told.",
+    "kind",
+    "member user query",
+  ],
   // Limits and trust.
   [
     "toychat_rate_limited_total",
@@ -284,6 +307,7 @@ const GAUGES: readonly Row[] = [
   ["toychat_links", "proxy chat", "Open links, dialled (out) or taken (in).", "direction"],
   ["toychat_lease_held", "chat", "1 while the ChatServer may accept messages."],
   ["toychat_bridge_connected", "member", "1 while there is a connection to the bridge."],
+  ["toychat_serf_connected", "bridge member", "1 while there is a connection to the Serf agent."],
   ["toychat_bridge_connections", "bridge", "Connections of members and readers."],
   ["toychat_unauthenticated_connections", "proxy", "Connections that have not been let in yet."],
   ["toychat_authentications_pending", "proxy", "Questions to `authenticate` that are open."],
