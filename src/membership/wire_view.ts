@@ -23,7 +23,7 @@ export interface WireView {
 }
 
 /** Members of one view: more than this is refused. */
-const MAX_MEMBERS = 4096;
+export const MAX_MEMBERS = 4096;
 const STATES: readonly unknown[] = ["joining", "alive", "draining"];
 
 function malformed(what: string): ToychatError {
