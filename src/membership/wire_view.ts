@@ -40,8 +40,9 @@ function readMember(value: unknown): Member {
   if (!isRole(role) || !isIncarnation(incarnation) || !isAddress(address, role) || !STATES.includes(state)) {
     throw malformed(`role, incarnation, address or state of "${id}"`);
   }
-  const slotFits = role === "chat" ? isSlot(slot) : slot === undefined;
-  if (!slotFits) throw malformed(`slot of "${id}"`);
+  // Of two placed ChatServers in one slot, after a partition, the one that lost it drains without any.
+  const unplaced = role === "proxy" || state === "draining";
+  if (!(slot === undefined ? unplaced : role === "chat" && isSlot(slot))) throw malformed(`slot of "${id}"`);
   return { id, role, incarnation, address, slot: slot as number | undefined, state: state as MemberState };
 }
 
