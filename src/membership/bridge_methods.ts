@@ -7,9 +7,9 @@ import type { Clock } from "../lib/clock.ts";
 import { printable, ToychatError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import type { AgentCalls } from "./agent_calls.ts";
+import { AgentCalls } from "./agent_calls.ts";
 import type { BridgeAgent } from "./bridge_agent.ts";
-import type { BridgeEvents } from "./bridge_events.ts";
+import { BridgeEvents } from "./bridge_events.ts";
 import type { BridgeLimits } from "./bridge_limits.ts";
 import type { BridgeMembers, MemberBook } from "./bridge_members.ts";
 import type { BridgeSession } from "./bridge_session.ts";
@@ -19,7 +19,7 @@ import { clusterMethods } from "./methods_cluster.ts";
 import { eventMethods } from "./methods_event.ts";
 import { viewMethods } from "./methods_view.ts";
 import { covers, forbidden, type Scope } from "./rpc_scope.ts";
-import type { RpcWaiters } from "./rpc_waiters.ts";
+import { RpcWaiters } from "./rpc_waiters.ts";
 
 /** Who calls a method. */
 export interface Caller {
@@ -44,8 +44,8 @@ export interface Method {
 /** Methods by their names. */
 export type Methods = Readonly<Record<string, Method>>;
 
-/** What methods work with. */
-export interface MethodsHost {
+/** Options of {@linkcode BridgeMethods}. */
+export interface BridgeMethodsOptions {
   /** Time. */
   readonly clock: Clock;
   /** Name of the cluster. */
@@ -56,22 +56,26 @@ export interface MethodsHost {
   readonly book: MemberBook;
   /** Who registers members. */
   readonly members: BridgeMembers;
-  /** User events and queries. */
-  readonly events: BridgeEvents;
   /** The host's Serf agent; undefined without one. */
   readonly agent: BridgeAgent | undefined;
-  /** Calls to it. */
-  readonly calls: AgentCalls;
-  /** The requests that wait. */
-  readonly waiters: RpcWaiters;
+  /** All connections. */
+  readonly sessions: Iterable<BridgeSession>;
   /** Limits in force. */
   readonly limits: BridgeLimits;
   /** Where to count. */
   readonly metrics: Metrics;
   /** Where events go. */
   readonly log: Logger;
-  /** The connection by which a member lives; undefined where it lives by none of this bridge. */
-  readonly sessionOf: (id: string) => BridgeSession | undefined;
+}
+
+/** What methods work with. */
+export interface MethodsHost extends BridgeMethodsOptions {
+  /** User events and queries. */
+  readonly events: BridgeEvents;
+  /** Calls to the agent. */
+  readonly calls: AgentCalls;
+  /** The requests that wait. */
+  readonly waiters: RpcWaiters;
 }
 
 /** The connection of a caller of a method that lives by one. */
@@ -102,17 +106,37 @@ export class BridgeMethods {
   readonly #host: MethodsHost;
   readonly #methods: ReadonlyMap<string, Method>;
 
-  /** Ready at once. */
-  constructor(host: MethodsHost) {
-    this.#host = host;
-    this.#methods = new Map(
-      Object.entries({
-        ...viewMethods(host),
-        ...clusterMethods(host),
-        ...eventMethods(host),
-        ...agentMethods(host),
-      }),
-    );
+  /** Ready at once; knows of events from `start` on. */
+  constructor(options: BridgeMethodsOptions) {
+    const { clock, agent, limits, metrics } = options;
+    const waiters = new RpcWaiters(clock, limits.maxWaiters);
+    const calls = new AgentCalls(agent, limits.maxAgentCalls);
+    const events = new BridgeEvents({ ...options, waiters, maxEvents: limits.maxEvents });
+    const host = this.#host = { ...options, waiters, calls, events };
+    const methods = {
+      ...viewMethods(host),
+      ...clusterMethods(host),
+      ...eventMethods(host),
+      ...agentMethods(host),
+    };
+    this.#methods = new Map(Object.entries(methods));
+    metrics.gauge("toychat_bridge_waiting_requests", () => waiters.size);
+  }
+
+  /** Begins to listen to the agent. */
+  start(): void {
+    this.#host.events.start();
+  }
+
+  /** Listens no more, and lets nobody wait. */
+  stop(): void {
+    this.#host.events.stop();
+    this.#host.waiters.stop();
+  }
+
+  /** Answers those who waited for what has changed. */
+  changed(): void {
+    this.#host.waiters.changed();
   }
 
   /** Carries out a method. The result also says which life of the bridge answered, the digest of its view and the revision. */

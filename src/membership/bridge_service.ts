@@ -10,10 +10,8 @@ import { errorMessage } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { Connection, ConnectionHandler } from "../lib/transport.ts";
-import { AgentCalls } from "./agent_calls.ts";
 import type { BridgeAgent } from "./bridge_agent.ts";
 import { BridgeAuth } from "./bridge_auth.ts";
-import { BridgeEvents } from "./bridge_events.ts";
 import { type BridgeLimits, bridgeLimits } from "./bridge_limits.ts";
 import { BridgeMembers, type MemberBook } from "./bridge_members.ts";
 import { BridgeMethods } from "./bridge_methods.ts";
@@ -30,7 +28,6 @@ import {
 import { LEASE } from "./lease_times.ts";
 import { Registry } from "./registry.ts";
 import type { Scope } from "./rpc_scope.ts";
-import { RpcWaiters } from "./rpc_waiters.ts";
 import type { View } from "./view.ts";
 import { gaugeView } from "./view_metrics.ts";
 
@@ -97,8 +94,6 @@ export class BridgeService implements SessionHost {
   readonly #log: Logger;
   readonly #book: MemberBook;
   readonly #members: BridgeMembers;
-  readonly #events: BridgeEvents;
-  readonly #waiters: RpcWaiters;
   readonly #methods: BridgeMethods;
   readonly #limits: BridgeLimits;
   readonly #metrics: Metrics;
@@ -127,29 +122,11 @@ export class BridgeService implements SessionHost {
     const book = this.#book = options.book ?? new Registry(placementKey);
     const onChange = (): void => this.#changed();
     const members = this.#members = new BridgeMembers({ clock, log, metrics, book, instance, onChange });
-    const waiters = this.#waiters = new RpcWaiters(clock, limits.maxWaiters);
-    const { maxEvents, maxAgentCalls } = limits;
     const sessions = this.#sessions;
-    const events = this.#events = new BridgeEvents({ clock, metrics, agent, sessions, waiters, maxEvents });
-    const calls = new AgentCalls(agent, maxAgentCalls);
-    const host = {
-      clock,
-      cluster,
-      placementKey,
-      book,
-      members,
-      events,
-      agent,
-      calls,
-      waiters,
-      limits,
-      metrics,
-      log,
-    };
-    this.#methods = new BridgeMethods({ ...host, sessionOf: (id) => this.#sessionOf(id) });
+    const host = { clock, log, metrics, cluster, placementKey, book, members, agent, sessions, limits };
+    this.#methods = new BridgeMethods(host);
     gaugeView(metrics, this);
     metrics.gauge("toychat_bridge_connections", () => sessions.size);
-    metrics.gauge("toychat_bridge_waiting_requests", () => waiters.size);
   }
 
   /** The newest view. */
@@ -161,7 +138,7 @@ export class BridgeService implements SessionHost {
   start(): void {
     this.#sweptAt = this.now();
     this.#members.start();
-    this.#events.start();
+    this.#methods.start();
     this.#cancelSweep = this.#clock.every(SWEEP_MS, () => this.#sweep());
   }
 
@@ -170,9 +147,8 @@ export class BridgeService implements SessionHost {
     this.#stopped = true;
     this.#cancelSweep();
     this.#members.stop();
-    this.#events.stop();
     for (const session of this.#sessions) session.end(1001, "the bridge stops");
-    this.#waiters.stop();
+    this.#methods.stop();
   }
 
   /** Milliseconds, monotonic. */
@@ -318,11 +294,6 @@ export class BridgeService implements SessionHost {
     for (const session of this.#sessions) {
       if (session.subscribed && !session.over) session.outbox.view(this.viewText());
     }
-    this.#waiters.changed();
-  }
-
-  #sessionOf(id: string): BridgeSession | undefined {
-    for (const session of this.#sessions) if (session.member?.id === id && !session.over) return session;
-    return undefined;
+    this.#methods.changed();
   }
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { errorMessage, printable, ToychatError } from "../lib/errors.ts";
+import { ToychatError } from "../lib/errors.ts";
 
 /** Identifies a request. */
 export type RpcId = string | number | null;

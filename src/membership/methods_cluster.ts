@@ -5,6 +5,7 @@
  */
 import { printable, ToychatError } from "../lib/errors.ts";
 import { type Caller, type Methods, type MethodsHost, needScope, sessionOf } from "./bridge_methods.ts";
+import type { BridgeSession } from "./bridge_session.ts";
 import { requestText, type RpcParams } from "./json_rpc.ts";
 import { readText } from "./rpc_params.ts";
 
@@ -41,12 +42,18 @@ export function clusterMethods(host: MethodsHost): Methods {
 function askToDrain(host: MethodsHost, params: RpcParams, caller: Caller): object {
   needScope("cluster.drain {id}", "admin", caller);
   const id = readText(params, "id", 64);
-  const session = host.sessionOf(id);
+  const session = holderOf(host, id);
   if (!session?.member) throw noSuchMember(host, id);
   const { incarnation } = session.member;
   session.outbox.urgent(requestText("cluster.drain", { id, incarnation }));
   host.log("info", "member_drain_asked", { id, incarnation, address: caller.address });
   return { id, incarnation };
+}
+
+/** The connection by which a member lives. */
+function holderOf({ sessions }: MethodsHost, id: string): BridgeSession | undefined {
+  for (const session of sessions) if (session.member?.id === id && !session.over) return session;
+  return undefined;
 }
 
 function noSuchMember({ book }: MethodsHost, id: string): ToychatError {
