@@ -83,6 +83,17 @@ export type { Origins } from "./src/http/origins.ts";
 export { serveHttp, type ServeHttpOptions } from "./src/http/serve_http.ts";
 export { Bridge, type BridgeOptions } from "./src/http/bridge.ts";
 export { BRIDGE_LIMITS, type BridgeLimits } from "./src/membership/bridge_limits.ts";
+export type {
+  AgentAnswers,
+  AgentEvent,
+  AgentMember,
+  AgentQuery,
+  AgentStatus,
+  BridgeAgent,
+  OnPartition,
+} from "./src/membership/bridge_agent.ts";
+export { bridgeToken, type BridgeTokenOptions } from "./src/membership/bridge_tokens.ts";
+export type { Scope } from "./src/membership/rpc_scope.ts";
 export type { Lease, MemberInfo, Membership } from "./src/membership/membership.ts";
 export type { Member, MemberState, Role, View } from "./src/membership/view.ts";
 export type { Placement } from "./src/membership/placement.ts";

@@ -21,7 +21,7 @@ export interface Flag {
 }
 
 /** The names of the commands. */
-export type CommandName = "dev" | "bridge" | "chat" | "proxy" | "members" | "owner";
+export type CommandName = "dev" | "bridge" | "chat" | "proxy" | "members" | "owner" | "drain" | "token";
 
 /** A command. */
 export interface Command {
@@ -59,6 +59,12 @@ const bridge: Flag = {
   example: "ws://127.0.0.1:7374/rpc",
   about: "the membership bridge of this host",
   default: "ws://127.0.0.1:7374/rpc",
+};
+const token: Flag = {
+  name: "token-file",
+  value: "FILE",
+  example: "token.txt",
+  about: "file with a token of the bridge, shown to it instead of the secret's proof; or TOYCHAT_TOKEN",
 };
 const id: Flag = {
   name: "id",
@@ -240,6 +246,12 @@ export const COMMANDS: readonly Command[] = [
         example: "127.0.0.1:7373",
         about: "not in this version: the bridge serves its own host alone",
       },
+      {
+        name: "tokens-file",
+        value: "FILE",
+        example: "tokens.json",
+        about: 'JSON file with tokens beside those of the secret: {"read": "…", "member": "…", "admin": "…"}',
+      },
       { name: "serf-auth", value: "KEY", example: "KEY", about: "not in this version, as --serf" },
       limits,
       linkCert,
@@ -266,6 +278,7 @@ export const COMMANDS: readonly Command[] = [
       },
       health,
       bridge,
+      token,
       id,
       address,
       limits,
@@ -288,6 +301,7 @@ export const COMMANDS: readonly Command[] = [
       origins,
       metrics,
       bridge,
+      token,
       id,
       address,
       limits,
@@ -304,7 +318,7 @@ export const COMMANDS: readonly Command[] = [
     name: "members",
     about: "lists who is in the cluster",
     more: "With --json: an array of {id, role, address, slot?, state}.",
-    flags: [bridge, ...linkTls, json],
+    flags: [bridge, token, ...linkTls, json],
     examples: ["toychat members", "toychat members --json"],
   },
   {
@@ -312,8 +326,25 @@ export const COMMANDS: readonly Command[] = [
     about: "says which ChatServer owns a room",
     more: "With --json: {room, id, address, slot}.",
     argument: { name: "ROOM", required: true, about: "name of the room, which is also its MQTT topic" },
-    flags: [bridge, ...linkTls, json],
+    flags: [bridge, token, ...linkTls, json],
     examples: ["toychat owner area/1", "toychat owner area/1 --json"],
+  },
+  {
+    name: "drain",
+    about: "asks a member to hand its rooms over and end, as SIGTERM would",
+    more: "Ask the bridge of the member's host. With --json: {id, incarnation}.",
+    argument: { name: "ID", required: true, about: "the member's id, as toychat members shows it" },
+    flags: [bridge, token, ...linkTls, json],
+    examples: ["toychat drain chat-1"],
+  },
+  {
+    name: "token",
+    about: "prints the bridge's token for read, member or admin, which is derived from the secret",
+    more:
+      "For Authorization: Bearer TOKEN on the bridge's /rpc; docs/protocol.md says what each scope allows.",
+    argument: { name: "SCOPE", required: true, about: "read, member or admin" },
+    flags: [],
+    examples: ["toychat token read --secret-file secret.txt"],
   },
 ];
 

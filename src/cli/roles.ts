@@ -18,7 +18,14 @@ import { mqtt } from "../protocols/mqtt.ts";
 import type { ProxyLimits, ProxyListening } from "../proxy/options.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
-import { bridgeMembership, type Context, guardedListen, healthListen, publicAddress } from "./context.ts";
+import {
+  bridgeMembership,
+  type Context,
+  guardedListen,
+  healthListen,
+  publicAddress,
+  readBridgeTokens,
+} from "./context.ts";
 import { type Endpoint, endpointText, type Flags } from "./flags.ts";
 import { BRIDGE, CHAT, limitsOf, PROXY } from "./limits.ts";
 import type { Life } from "./life.ts";
@@ -58,7 +65,8 @@ export async function bridge(context: Context, life: Life): Promise<object> {
       throw badUsage(`${flags.source(name)}: this version's bridge serves its own host alone: leave it out`);
     }
   }
-  const listen = guardedListen(context, "bridge", BRIDGE_PORT);
+  const tokens = readBridgeTokens(flags);
+  const listen = guardedListen(context, "bridge", BRIDGE_PORT, tokens !== undefined);
   const tls = linkServerTls(flags);
   const server = new Bridge({
     transport,
@@ -66,6 +74,7 @@ export async function bridge(context: Context, life: Life): Promise<object> {
     log,
     moreMetrics: [metrics],
     limits: limitsOf(flags, "bridge", BRIDGE),
+    ...(tokens ? { tokens } : {}),
     ...secretOf(context),
   });
   life.onStop(() => server.stop());
@@ -85,6 +94,7 @@ export async function chat(context: Context, life: Life): Promise<object> {
   const membership = bridgeMembership(context);
   const application = await loadApplication(context.argument, log);
   life.onStop(() => membership.close());
+  membership.onDrain(() => life.end());
   const server = await openChat(context, membership, application, { ...settings, http }, life);
   return { role: "chat", ...server };
 }
@@ -102,6 +112,7 @@ export async function proxy(context: Context, life: Life): Promise<object> {
   const settings = { id: flags.id(), address: publicAddress(flags, first), ports, limits, health };
   const membership = bridgeMembership(context);
   life.onStop(() => membership.close());
+  membership.onDrain(() => life.end());
   return { role: "proxy", ...await openProxy(context, membership, settings, life) };
 }
 

@@ -11,8 +11,10 @@ import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness, READY, waiting } from "../lib/readiness.ts";
 import type { ListenOptions, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
+import type { BridgeAgent } from "../membership/bridge_agent.ts";
 import type { BridgeLimits } from "../membership/bridge_limits.ts";
 import { BridgeService } from "../membership/bridge_service.ts";
+import type { BridgeTokenOptions } from "../membership/bridge_tokens.ts";
 import { placementKey } from "../membership/placement.ts";
 import { requireSecret } from "../lib/hosts.ts";
 import type { View } from "../membership/view.ts";
@@ -25,8 +27,12 @@ export interface BridgeOptions {
   readonly transport: Transport;
   /** Where to listen; default `{ host: "127.0.0.1", port: 7374 }`. */
   readonly listen?: ListenOptions;
-  /** The cluster secret, which every member must prove; without one the bridge serves loopback only. */
+  /** The cluster secret, which every member must prove; without one, and without tokens, the bridge serves loopback only. */
   readonly secret?: string;
+  /** Bearer tokens of one's own, by what they allow, beside those that are derived from the secret. */
+  readonly tokens?: BridgeTokenOptions;
+  /** The host's Serf agent, for user events, queries and operators; default none. */
+  readonly agent?: BridgeAgent;
   /** Name of the cluster; default `"toychat"`. Members of another one are refused. */
   readonly cluster?: string;
   /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. */
@@ -79,6 +85,8 @@ export class Bridge {
       cluster: options.cluster ?? "toychat",
       placementKey: options.placementKey ?? placementKey(options.secret),
       secret: options.secret,
+      tokens: options.tokens,
+      agent: options.agent,
       log: limitLog(log, { clock, metrics: this.metrics }),
       limits: options.limits,
       metrics: this.metrics,
@@ -120,7 +128,7 @@ export class Bridge {
    */
   async start(): Promise<void> {
     const listen = { host: "127.0.0.1", ...(this.#options.listen ?? { port: 7374 }) };
-    requireSecret("a bridge", listen.host, this.#options.secret);
+    if (!this.#service.tokens) requireSecret("a bridge", listen.host, undefined);
     if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
     const { origins = [], moreMetrics = [] } = this.#options;
     const fetch = createRpcApp(this.#service, this, { origins, metrics: moreMetrics });

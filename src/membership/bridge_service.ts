@@ -10,14 +10,24 @@ import { errorMessage } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { Connection, ConnectionHandler } from "../lib/transport.ts";
+import type { BridgeAgent } from "./bridge_agent.ts";
 import { BridgeAuth } from "./bridge_auth.ts";
 import { type BridgeLimits, bridgeLimits } from "./bridge_limits.ts";
 import { BridgeMembers, type MemberBook } from "./bridge_members.ts";
 import { BridgeMethods } from "./bridge_methods.ts";
+import type { Lost } from "./bridge_outbox.ts";
 import { type BridgeRefusal, BridgeSession, type SessionHost } from "./bridge_session.ts";
-import { answerMessages, readMessages, type RpcParams } from "./json_rpc.ts";
+import { type BridgeTokenOptions, BridgeTokens } from "./bridge_tokens.ts";
+import {
+  answerMessages,
+  readMessages,
+  requestText,
+  type RpcErrorObject,
+  type RpcParams,
+} from "./json_rpc.ts";
 import { LEASE } from "./lease_times.ts";
 import { Registry } from "./registry.ts";
+import type { Scope } from "./rpc_scope.ts";
 import type { View } from "./view.ts";
 import { gaugeView } from "./view_metrics.ts";
 
@@ -36,8 +46,12 @@ export interface BridgeServiceOptions {
   readonly cluster: string;
   /** The cluster's placement key. */
   readonly placementKey: Uint8Array;
-  /** The cluster's secret; undefined: no proof is asked for. */
+  /** The cluster's secret. Where there is none, and no tokens either, no proof is asked for. */
   readonly secret: string | undefined;
+  /** Tokens that count beside those of the secret. */
+  readonly tokens?: BridgeTokenOptions | undefined;
+  /** The host's Serf agent; default none. */
+  readonly agent?: BridgeAgent | undefined;
   /** Where events go. */
   readonly log: Logger;
   /** Where members are entered; default a registry of this host alone. */
@@ -48,6 +62,24 @@ export interface BridgeServiceOptions {
   readonly metrics?: Metrics;
 }
 
+/** Who posts a body. */
+export interface Poster {
+  /** What they may do. */
+  readonly scope: Scope;
+  /** Their address, for logs. */
+  readonly address: string;
+  /** Aborted when they wait no more. */
+  readonly gone: AbortSignal | undefined;
+}
+
+/** The answer to a body that was posted. */
+export interface Posted {
+  /** JSON; empty where nothing is to be answered. */
+  readonly text: string;
+  /** Where the body was no batch and its answer is an error, that. */
+  readonly error: RpcErrorObject | undefined;
+}
+
 /** Serves the members of one host. */
 export class BridgeService implements SessionHost {
   /** Identifies this life of the bridge. */
@@ -56,6 +88,8 @@ export class BridgeService implements SessionHost {
   readonly cluster: string;
   /** Undefined without a secret. */
   readonly auth: BridgeAuth | undefined;
+  /** Undefined where nobody needs to show anything. */
+  readonly tokens: BridgeTokens | undefined;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #book: MemberBook;
@@ -69,27 +103,30 @@ export class BridgeService implements SessionHost {
   #cancelSweep: Cancel = () => {};
   #sweptAt = 0;
   #pushing = false;
+  /** The notification of the newest view, where it was made. */
+  #viewText: string | undefined;
   #stopped = false;
 
-  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty. */
+  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty, and `bad_option`. */
   constructor(options: BridgeServiceOptions) {
-    this.#clock = options.clock;
-    this.#log = options.log;
-    this.#limits = bridgeLimits(options.limits);
-    this.#metrics = options.metrics ?? new Metrics();
-    this.cluster = options.cluster;
-    this.instance = randomId(options.clock, 12);
-    this.auth = options.secret === undefined ? undefined : new BridgeAuth(options.secret);
-    const { clock, placementKey } = options;
+    const { clock, cluster, placementKey, secret, log, agent } = options;
+    this.#clock = clock;
+    this.#log = log;
+    const limits = this.#limits = bridgeLimits(options.limits);
+    const metrics = this.#metrics = options.metrics ?? new Metrics();
+    this.cluster = cluster;
+    const instance = this.instance = randomId(clock, 12);
+    this.auth = secret === undefined ? undefined : new BridgeAuth(secret);
+    const tokens = new BridgeTokens(secret, options.tokens);
+    this.tokens = tokens.none ? undefined : tokens;
     const book = this.#book = options.book ?? new Registry(placementKey);
-    const { instance } = this;
     const onChange = (): void => this.#changed();
-    const { log } = options;
-    const members = new BridgeMembers({ clock, log, metrics: this.#metrics, book, instance, onChange });
-    this.#members = members;
-    this.#methods = new BridgeMethods({ clock, placementKey, book, members });
-    gaugeView(this.#metrics, this);
-    this.#metrics.gauge("toychat_bridge_connections", () => this.#sessions.size);
+    const members = this.#members = new BridgeMembers({ clock, log, metrics, book, instance, onChange });
+    const sessions = this.#sessions;
+    const host = { clock, log, metrics, cluster, placementKey, book, members, agent, sessions, limits };
+    this.#methods = new BridgeMethods(host);
+    gaugeView(metrics, this);
+    metrics.gauge("toychat_bridge_connections", () => sessions.size);
   }
 
   /** The newest view. */
@@ -101,6 +138,7 @@ export class BridgeService implements SessionHost {
   start(): void {
     this.#sweptAt = this.now();
     this.#members.start();
+    this.#methods.start();
     this.#cancelSweep = this.#clock.every(SWEEP_MS, () => this.#sweep());
   }
 
@@ -131,11 +169,24 @@ export class BridgeService implements SessionHost {
     return false;
   }
 
-  /** Takes a WebSocket connection. */
-  accept(connection: Connection): ConnectionHandler {
-    const session = new BridgeSession(this, connection);
+  /** Requests in one batch. */
+  get maxBatch(): number {
+    return this.#limits.maxBatch;
+  }
+
+  /**
+   * What a request may do, by its `Authorization` header: everything where the bridge has neither secret nor tokens; undefined
+   * where it has, and the header names no token of it.
+   */
+  scopeOf(header: string | undefined): Scope | undefined {
+    return this.tokens ? this.tokens.scopeOfHeader(header) : "admin";
+  }
+
+  /** Takes a WebSocket connection; `scope` where its request has shown a token. */
+  accept(connection: Connection, scope?: Scope): ConnectionHandler {
+    const session = new BridgeSession(this, connection, scope);
     this.#sessions.add(session);
-    this.#unproved.add(session);
+    if (!scope) this.#unproved.add(session);
     const { maxConnections, maxUnproved } = this.#limits;
     if (this.#unproved.size > maxUnproved || this.#sessions.size > maxConnections) this.#evict();
     return session;
@@ -156,20 +207,18 @@ export class BridgeService implements SessionHost {
     this.#unproved.delete(session);
   }
 
-  /** Answers the body of an HTTP POST, already authorized: the methods that only read. Empty: nothing to answer. */
-  answer(body: string): Promise<string> {
-    const messages = readMessages(body);
-    if (
-      !messages.items.some((item) =>
-        item.kind === "invalid" || (item.kind === "request" && item.id !== undefined)
-      )
-    ) {
-      answerMessages(messages, (method, params) => this.#methods.read(method, params), () => {});
-      return Promise.resolve("");
-    }
-    return new Promise((resolve) =>
-      answerMessages(messages, (method, params) => this.#methods.read(method, params), resolve)
+  /** Answers the body of an HTTP POST. */
+  answer(body: string, poster: Poster): Promise<Posted> {
+    const messages = readMessages(body, this.maxBatch);
+    const caller = { ...poster, session: undefined };
+    const call = (method: string, params: RpcParams): unknown => this.#methods.call(method, params, caller);
+    const speaks = messages.items.some((item) =>
+      item.kind === "invalid" || (item.kind === "request" && item.id !== undefined)
     );
+    return new Promise((resolve) => {
+      answerMessages(messages, call, (text, error) => resolve({ text, error }));
+      if (!speaks) resolve({ text: "", error: undefined });
+    });
   }
 
   /** Counts and logs that somebody was refused who did not prove to belong here. */
@@ -180,7 +229,26 @@ export class BridgeService implements SessionHost {
 
   /** Carries out a method of an authenticated connection. */
   call(session: BridgeSession, method: string, params: RpcParams): unknown {
-    return this.#methods.call(session, method, params);
+    const { scope = "read", remoteAddress: address, gone } = session;
+    return this.#methods.call(method, params, { scope, address, session, gone });
+  }
+
+  /** The notification of the newest view. */
+  viewText(): string {
+    return this.#viewText ??= requestText("view.changed", {
+      ...this.#methods.identity(),
+      ...this.#members.wireView(),
+    });
+  }
+
+  /** The notification of what was lost. */
+  overflowText(lost: Readonly<Lost>): string {
+    return requestText("overflow", { ...this.#methods.identity(), ...lost });
+  }
+
+  /** Counts what a slow reader was not sent. */
+  leftOut(what: "view" | "event"): void {
+    this.#metrics.count("toychat_bridge_notifications_left_out_total", 1, { what });
   }
 
   /** A connection has ended: its member goes with it. */
@@ -202,9 +270,9 @@ export class BridgeService implements SessionHost {
         session.terminate();
       } else if (
         silent >= (session.over ? LEASE.expireMs : IDLE_MS) ||
-        (!session.proved && now - session.openedAt >= UNPROVED_MS)
+        (!session.scope && now - session.openedAt >= UNPROVED_MS)
       ) {
-        if (!session.proved && !session.over) this.refused(session.remoteAddress, "unproved_timeout");
+        if (!session.scope && !session.over) this.refused(session.remoteAddress, "unproved_timeout");
         session.terminate();
       }
     }
@@ -222,10 +290,10 @@ export class BridgeService implements SessionHost {
   #push(): void {
     this.#pushing = false;
     if (this.#stopped) return;
-    const wire = this.#members.wireView();
+    this.#viewText = undefined;
     for (const session of this.#sessions) {
-      if (session.subscribed && !session.over) session.notify("view.changed", wire);
+      if (session.subscribed && !session.over) session.outbox.view(this.viewText());
     }
-    this.#methods.wake(wire.view.digest);
+    this.#methods.changed();
   }
 }
