@@ -5,7 +5,10 @@
  * @module
  */
 
-/** What a bridge does where it hears less than half of the cluster. */
+/**
+ * What becomes of a side of a network that was cut in two. `serve`: both sides go on. `seal`: the side without the majority
+ * of the hosts that carry ChatServers stops accepting.
+ */
 export type OnPartition = "serve" | "seal";
 
 /** How the agent and the partition stand. */

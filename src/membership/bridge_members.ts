@@ -30,7 +30,19 @@ export interface MemberBook {
   /**
    * Resolves when a claim stands; undefined where every claim stands at once. Rejects where it was withdrawn before.
    */
-  settled?(id: string, incarnation: string): Promise<void>;
+  settled?(id: string, incarnation: string): Promise<void> | undefined;
+  /** Names who keeps the members' connections, where the book changes members by itself. */
+  attach?(keeper: BookKeeper): void;
+}
+
+/** Who keeps the connections of the members in a book. */
+export interface BookKeeper {
+  /** The view has changed. */
+  changed(): void;
+  /** A member was withdrawn by the book. */
+  revoked(id: string, incarnation: string, reason: Withdrawal): void;
+  /** Whether a member lives by a connection. */
+  holds(id: string, incarnation: string): boolean;
 }
 
 /** Options of {@linkcode BridgeMembers}. */
@@ -70,6 +82,11 @@ export class BridgeMembers {
   /** None at first. */
   constructor(options: BridgeMembersOptions) {
     this.#options = options;
+    options.book.attach?.({
+      changed: options.onChange,
+      revoked: (id, incarnation, reason) => this.#revoke(id, incarnation, reason),
+      holds: (id, incarnation) => this.#holders.get(id)?.member?.incarnation === incarnation,
+    });
   }
 
   /** Begins to settle. */
@@ -138,7 +155,7 @@ export class BridgeMembers {
   }
 
   /** Ends the connection of a member that the book has withdrawn by itself: it is to register anew. */
-  revoke(id: string, incarnation: string, reason: Withdrawal): void {
+  #revoke(id: string, incarnation: string, reason: Withdrawal): void {
     const { log, metrics, onChange } = this.#options;
     const session = this.#holders.get(id);
     log("warn", "member_withdrawn", { id, incarnation, reason });
