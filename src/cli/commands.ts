@@ -68,9 +68,9 @@ const serfAuth: Flag = {
 };
 const partition: Flag = {
   name: "partition",
-  value: "serve|seal",
+  value: "MODE",
   example: "seal",
-  about: "for hosts cut off from each other: all go on, or those without a majority stop",
+  about: "serve or seal: hosts that are cut off go on, or stop where they have no majority",
   default: "serve",
 };
 const token: Flag = {
