@@ -5,7 +5,9 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 
 /** Where `ip netns` keeps names. */
@@ -13,7 +15,10 @@ const NAMES = "/run/netns";
 /** Longest time for one batch. */
 const BATCH_MS = 20_000;
 
-/** Ends what runs in every namespace of a name's beginning, which is `$1`, then removes them; `h0` is a router's leg out. */
+/**
+ * Ends what runs in every namespace of a name's beginning, which is `$1`, then removes them, and folders that are called
+ * alike in the folder `$2`; `h0` is a router's leg out.
+ */
 const REMOVE = `
 each() { ls ${NAMES} 2>/dev/null | grep "^$1-"; }
 for round in 1 2 3 4 5; do
@@ -25,7 +30,8 @@ done
 for name in $(each "$1"); do
   ip -n "$name" link del h0 2>/dev/null
   ip netns del "$name"
-done`;
+done
+rm -rf "$2/$1-"*`;
 
 /**
  * Runs lines of `ip -batch`, in a namespace or in the machine's own; the first that fails ends it.
@@ -74,10 +80,15 @@ export function prefixOf(label: string, pid: number): string {
   return `${label}-${pid}`;
 }
 
+/** Makes a folder that nobody else may read, which goes when the namespaces of the prefix do. */
+export function makeFolder(prefix: string): string {
+  return mkdtempSync(join(tmpdir(), `${prefix}-`));
+}
+
 /** Removes what processes that are gone have left behind: namespaces called `LABEL-PID-N-…`. */
 export async function sweep(label: string): Promise<void> {
   for (const pid of leftBy(label).filter((pid) => !lives(pid))) {
-    const child = spawn("sh", ["-c", REMOVE, "sh", prefixOf(label, pid)], { stdio: "ignore" });
+    const child = spawn("sh", ["-c", REMOVE, "sh", prefixOf(label, pid), tmpdir()], { stdio: "ignore" });
     await once(child, "close");
   }
 }
@@ -113,7 +124,7 @@ export class Guard {
   /** It watches from now on, in a session of its own, so that Ctrl-C does not reach it. */
   constructor(prefix: string) {
     const script = `trap "" INT TERM HUP\ncat >/dev/null\n${REMOVE}`;
-    this.#child = spawn("sh", ["-c", script, "sh", prefix], {
+    this.#child = spawn("sh", ["-c", script, "sh", prefix, tmpdir()], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
     });

@@ -10,7 +10,7 @@
 import { randomInt } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
-import { forward, Guard, ip, obstacle, prefixOf, sweep } from "./ip.ts";
+import { forward, Guard, ip, makeFolder, obstacle, prefixOf, sweep } from "./ip.ts";
 
 /** Who can be cut off from whom: a host by its number, from 1, or the machine itself, which is 0. */
 export type Place = number;
@@ -32,6 +32,8 @@ export class HostNetwork {
   readonly size: number;
   /** Where the machine itself is in this network. */
   readonly machine: string;
+  /** A folder for the hosts' files; it goes with them. */
+  readonly folder: string;
   readonly #prefix: string;
   readonly #net: string;
   readonly #guard: Guard;
@@ -43,6 +45,7 @@ export class HostNetwork {
   private constructor(size: number, prefix: string, net: string, guard: Guard) {
     this.size = size;
     this.machine = `${net}.${MACHINE}`;
+    this.folder = makeFolder(prefix);
     this.#prefix = prefix;
     this.#net = net;
     this.#guard = guard;
