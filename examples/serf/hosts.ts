@@ -60,8 +60,9 @@ class Cluster {
     for (let number = 1; number <= this.#network.size; number++) this.#hosts.push(new Host(number, settings));
     await Promise.all(this.#hosts.map((host) => host.start()));
     console.log(readyLine(this.#hosts, secretFile));
+    const { rpcKey } = settings;
     console.log(
-      `\n${hints(this.#hosts, { command: runtimes[0]?.command ?? [], root, secretFile })}\n`,
+      `\n${hints(this.#hosts, { command: runtimes[0]?.command ?? [], root, secretFile, rpcKey })}\n`,
     );
   }
 

@@ -50,10 +50,22 @@ export async function ownerTable(hosts: readonly Host[], room: string): Promise<
   }).join("\n");
 }
 
+/** What the hints name. */
+export interface Surroundings {
+  /** What runs a program from source. */
+  readonly command: readonly string[];
+  /** The repository's root. */
+  readonly root: string;
+  /** File with the cluster's secret. */
+  readonly secretFile: string;
+  /** Key of the agents' RPC. */
+  readonly rpcKey: string;
+}
+
 /** What runs where, and what to try. */
 export function hints(
   hosts: readonly Host[],
-  { command, root, secretFile }: { command: readonly string[]; root: string; secretFile: string },
+  { command, root, secretFile, rpcKey }: Surroundings,
 ): string {
   const [first, second = first] = hosts;
   if (!first || !second) return "";
@@ -69,7 +81,7 @@ Users reach every host from this machine, also one that is cut off (apt install 
 What a host itself sees:
 
   ip netns exec ${space} ${cli} members --secret-file ${secretFile}
-  ip netns exec ${space} serf members -rpc-auth=$(jq -r .rpc_auth ${
+  ip netns exec ${space} serf members -rpc-auth=${rpcKey}
     secretFile.replace(/[^/]+$/, "")
   }host-${second.number}/serf.json)
 
