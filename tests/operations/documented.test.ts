@@ -93,6 +93,12 @@ describe("metrics:", () => {
   });
 });
 
+test("every alarm in docs/operations.md has its meaning there, and no other has", () => {
+  const alarms = [...text.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+  expect(alarms.length).toBeGreaterThan(10);
+  expect([...table("alarm").keys()].sort()).toEqual(alarms.sort());
+});
+
 describe("log events:", () => {
   const logged = gather(uses.events);
   const rows = table("event");
