@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child } from "../plaza/child.ts";
@@ -180,16 +180,18 @@ export class Host {
     const folder = join(network.folder, `host-${this.number}`);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const file = join(folder, "serf.json");
+    const keyring = join(folder, "keyring.json");
+    // An agent that starts again may have had its key rotated.
+    if (!existsSync(keyring)) writeFileSync(keyring, JSON.stringify([gossipKey]), { mode: 0o600 });
     const config = {
       node_name: `host-${this.number}`,
       bind: `${this.address}:7946`,
       rpc_addr: `127.0.0.1:${PORTS.rpc}`,
       rpc_auth: rpcKey,
-      encrypt_key: gossipKey,
+      keyring_file: keyring,
       retry_join: others.map((host) => network.address(host)),
       retry_interval: "1s",
       reconnect_interval: "5s",
-      leave_on_terminate: true,
     };
     writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
     const command = network.on(this.number, ["serf", "agent"]);
