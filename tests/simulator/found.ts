@@ -271,4 +271,26 @@ export const FOUND: Readonly<Record<string, Schedule>> = {
       { at: 2183, do: "kill", id: "c2" },
     ],
   },
+  "the model's list keeps a member that left before it knew that it was entered again": {
+    seed: 44239,
+    world: {
+      kind: "mixed",
+      program: "relay",
+      rooms: 4,
+      latency: 0,
+      skew: 300,
+      detection: 3000,
+      membership: "list",
+    },
+    processes: ["c1", "c2", "c3", "p2"],
+    end: 3301,
+    events: [
+      { at: 0, do: "connect", client: "u4", proxy: "p2", speaks: "websocket" },
+      { at: 20, do: "join", client: "u4", room: "r1" },
+      { at: 2076, do: "start", id: "c4" },
+      { at: 2094, do: "expel", id: "c4", strike: 0, back: 1 },
+      { at: 2115, do: "stop", id: "c4" },
+      { at: 3301, do: "stall", client: "u4" },
+    ],
+  },
 };
