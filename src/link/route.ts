@@ -264,7 +264,8 @@ export class Route {
     if (link === this.source) this.#detach(link, false);
     else this.#forget(link);
     this.settle();
-    this.#router.arrived(this);
+    // It may still be on its way from an owner whose link has not ended.
+    if (this.wanted === undefined) this.#router.arrived(this);
     this.pump();
   }
 

@@ -682,6 +682,9 @@ test("a round ends only when a room that waits at another owner, and was never o
   first.frames = [];
   second.frames = second.frames.filter((frame) => frame.type !== "announced");
   expect(second.types).not.toContain("announced");
+  // A link that ends elsewhere does not end the round.
+  setup.reset(setup.open("c4"));
+  expect(second.types).not.toContain("announced");
   setup.release(first, 2);
   expect(second.types.slice(-2)).toEqual(["announce", "announced"]);
   expect(second.take("announced")).toMatchObject([{ digest: "v3" }]);
