@@ -87,7 +87,7 @@ export class HostBook {
     this.#tombstones.delete(key);
     this.#tombstones.set(key, { id, incarnation, seq, at: now, lifted: undefined });
     const change = this.#changes.get(id);
-    if (change && !isNewerSeq(change.seq, seq)) this.#changes.delete(id);
+    if (change && outdates({ incarnation, seq }, change)) this.#changes.delete(id);
     const [oldest] = this.#tombstones.keys();
     if (oldest !== undefined && this.#tombstones.size > MAX_TOMBSTONES) this.#tombstones.delete(oldest);
   }
@@ -100,7 +100,7 @@ export class HostBook {
     if (this.#value && !isNewerSeq(change.seq, this.#value.seq)) return;
     for (const tombstone of this.#tombstones.values()) {
       if (tombstone.id !== id) continue;
-      if (!isNewerSeq(change.seq, tombstone.seq)) return;
+      if (outdates(tombstone, change)) return;
       if (tombstone.incarnation === incarnation) tombstone.lifted = change.seq;
     }
     this.#changes.set(id, change);
@@ -190,4 +190,13 @@ export class HostBook {
   get isEmpty(): boolean {
     return this.#value === undefined && this.#changes.size === 0 && this.#tombstones.size === 0;
   }
+}
+
+/**
+ * Whether a withdrawal is the later word on an id: one publication may withdraw a life and announce the next. An older
+ * announcement of any life is outdated, since the host has gone through it to the life that it withdrew.
+ */
+function outdates(withdrawal: { incarnation: string; seq: number }, { record, seq }: Change): boolean {
+  if (withdrawal.seq === seq) return withdrawal.incarnation === record.incarnation;
+  return !isNewerSeq(seq, withdrawal.seq);
 }
