@@ -2,11 +2,16 @@ import { describe, expect, test } from "bun:test";
 import { placementKey } from "../placement.ts";
 import type { Member, MemberState } from "../view.ts";
 import { type AgentEntry, ClusterBook } from "./cluster_book.ts";
-import { encodeDelta } from "./host_delta.ts";
+import { decodeDelta, encodeDelta, type HostDelta } from "./host_delta.ts";
 import { clusterTag, encodeHost } from "./host_tag.ts";
 
 const TAG = clusterTag("main", placementKey());
-const ADDRESSES: Readonly<Record<string, string>> = { a: "10.0.0.1", b: "10.0.0.2", c: "10.0.0.3" };
+const ADDRESSES: Readonly<Record<string, string>> = {
+  a: "10.0.0.1",
+  b: "10.0.0.2",
+  c: "10.0.0.3",
+  Z: "10.0.0.9",
+};
 
 function book(keepFailed = false): ClusterBook {
   return new ClusterBook({ clusterTag: TAG, self: () => "a", keepFailed });
@@ -35,7 +40,7 @@ function agent(name: string, tag?: string, status = "alive"): AgentEntry {
 }
 
 function delta(name: string, seq: number, changed: Member[], withdrawn: Member[] = []): string {
-  const agentAddress = ADDRESSES[name] as string;
+  const agentAddress = ADDRESSES[name] ?? "10.0.0.2";
   return encodeDelta({
     clusterTag: TAG,
     agentName: name,
@@ -101,6 +106,7 @@ describe("what tags say", () => {
     it.agents([agent("b", full)], 0);
     it.agents([agent("b")], 1000);
     it.agents([agent("b")], 5000);
+    it.agents([{ name: "b", address: "10.0.0.77", status: "alive" }], 5500);
     expect(ids(it, 5999)).toBe("c2");
     expect(it.expireAt(1000)).toBe(6000);
     expect(ids(it, 6000)).toBe("");
@@ -303,6 +309,16 @@ describe("what deltas say", () => {
     expect(ids(it, 5100)).toBe("c5");
   });
 
+  test("where two agents have one hash their deltas are passed over, and their tags count", () => {
+    const it = book();
+    const named = (name: string) => ({ ...agent("b", tag("b", 1, [proxy("b", name)])), name });
+    it.agents([named("h28708"), named("h54903")], 0);
+    const { host: hash } = decodeDelta(delta("h54903", 2, [], [proxy("b", "h54903")]), TAG) as HostDelta;
+    expect([it.host("h28708", 0)?.hash, it.host("h54903", 0)?.hash]).toEqual([hash, hash]);
+    it.delta(delta("h54903", 2, [], [proxy("b", "h54903"), proxy("b", "h28708")]), 1);
+    expect(ids(it, 1)).toBe("h28708 h54903");
+  });
+
   test("what is not a delta of this cluster is passed over", () => {
     const it = book();
     it.agents([agent("b", tag("b", 1, []))], 0);
@@ -377,11 +393,12 @@ describe("verdicts, conflicts and slots", () => {
     expect(it.holder("nobody", 0)).toBeUndefined();
   });
 
-  test("an own member that another host's list names too, as after a change of the agent's name, has lost nothing", () => {
+  test("an own member that an earlier name of the own agent tells of too has lost nothing", () => {
     const it = book();
-    it.setOwn([{ ...chat("a", "c1", 0), address: "10.0.0.1:7001" }]);
-    it.agents([agent("b", tag("b", 1, [{ ...chat("a", "c1", 0), address: "10.0.0.1:7001" }]))], 0);
-    expect([it.resolve(0).lost, ids(it, 0)]).toEqual([[], "c1"]);
+    const own = chat("a", "c1", 0);
+    it.setOwn([own]);
+    it.agents([agent("Z", tag("Z", 1, [own])), agent("b", tag("b", 1, [own]))], 0);
+    expect([it.resolve(0).lost, ids(it, 0), it.holder("c1", 0)?.host]).toEqual([[], "c1", "Z"]);
   });
 
   test("a free slot is one that nobody claims, whoever lost it, was found dead, or is kept", () => {

@@ -185,7 +185,7 @@ test("once all tags have arrived all hosts have one view, whatever was lost, rep
       for (const { id, state } of truth) if (state !== "joining") expect(ids.has(id)).toBe(true);
       for (const id of ids) expect(truth.some((member) => member.id === id)).toBe(true);
     }),
-    { numRuns: 1500 },
+    { numRuns: 600 },
   );
 });
 
@@ -238,6 +238,6 @@ test("two hosts that heard the same tags and deltas in different orders have one
       const truth = [...cluster.host(0).members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
       expect(seen).toEqual(truth);
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });

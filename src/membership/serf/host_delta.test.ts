@@ -57,8 +57,10 @@ test("a payload of another cluster says nothing, nor does one that is damaged", 
   expect(decodeDelta(payload + payload.slice(14).repeat(50), TAG)).toBeUndefined();
 });
 
+const bytes = fc.uint8Array({ maxLength: 60 }).map((bytes) => String.fromCharCode(...bytes));
+
 test("whatever an event holds, reading it never fails", () => {
-  const text = fc.oneof(fc.string({ unit: "binary" }), fc.string().map((tail) => `${TAG}AAAAAAAAA${tail}`));
+  const text = fc.oneof(bytes, fc.string().map((tail) => `${TAG}AAAAAAAAA${tail}`));
   fc.assert(
     fc.property(text, (text) => {
       const delta = decodeDelta(text, TAG);

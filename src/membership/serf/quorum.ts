@@ -202,9 +202,8 @@ export class Quorum {
     if (name === this.#self || now < heardAt + SILENT_MS || !this.mayAccept(now)) return false;
     if (!this.#base.includes(name)) return this.#isSilent(name, now);
     const witnesses = new Map([...this.#witnesses].filter(([, { askedAt }]) => now < askedAt + WITNESS_MS));
-    const given = () =>
-      !this.#heard.has(name) && [...witnesses.values()].some(({ dropped }) => dropped.has(name));
-    const vouches = this.#isSilent(name, now) || given();
+    const vouches = this.#isSilent(name, now) ||
+      [...witnesses.values()].some(({ dropped }) => dropped.has(name));
     return this.#isMajority((host) =>
       host === this.#self ? vouches : witnesses.get(host)?.silent.has(name) ?? false
     );
