@@ -5,6 +5,7 @@ import { placementKey } from "../placement.ts";
 import { decodeDelta, encodeDelta, type HostDelta } from "./host_delta.ts";
 import { memberOf } from "./host_record.ts";
 import { clusterTag, hostHash, SEQ_MODULUS } from "./host_tag.ts";
+import { readIp } from "./ip.ts";
 
 const TAG = clusterTag("main", placementKey());
 
@@ -24,7 +25,9 @@ test("whatever changes on a host arrives, in payloads that an event can carry", 
     const deltas = payloads.map((payload) => decodeDelta(payload, TAG) as HostDelta);
     for (const { host, seq } of deltas) expect([host, seq]).toEqual([hostHash(change.agentName), change.seq]);
     expect(deltas.flatMap(({ withdrawn }) => withdrawn)).toEqual(change.withdrawn);
-    expect(deltas.flatMap(({ changed }) => changed).map((record) => memberOf(record, change.agentAddress)))
+    expect(
+      deltas.flatMap(({ changed }) => changed).map((record) => memberOf(record, readIp(change.agentAddress))),
+    )
       .toEqual(change.changed);
   }));
 });

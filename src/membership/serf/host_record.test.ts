@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { toDigits } from "./digits.ts";
 import { type HostRecord, memberOf, readRecord } from "./host_record.ts";
+import { ipv4 } from "./ip.ts";
 
 /** A record by its fields, as anyone may write one. */
 function record(
@@ -40,6 +41,6 @@ test("a record whose fields do not go together is none", () => {
 });
 
 test("there is no member of a record whose agent has no address", () => {
-  expect(memberOf(CHAT, "")).toBeUndefined();
-  expect(memberOf({ ...CHAT, host: "10.0.0.9" }, "no address")).toBeUndefined();
+  expect(memberOf(CHAT, undefined)).toBeUndefined();
+  expect(memberOf({ ...CHAT, host: ipv4(0x0a000009) }, undefined)).toBeUndefined();
 });

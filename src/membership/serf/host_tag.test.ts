@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { readFileSync } from "node:fs";
 import { agentAddress, publishedMember } from "../../../tests/support/host_members.ts";
 import { ToychatError } from "../../lib/errors.ts";
 import { placementKey } from "../placement.ts";
 import type { Member } from "../view.ts";
+import { encodeDelta } from "./host_delta.ts";
 import {
   clusterTag,
   decodeHost,
@@ -17,6 +19,7 @@ import {
   readHost,
   SEQ_MODULUS,
 } from "./host_tag.ts";
+import { encodeAnswer, encodeQuestion } from "./live_query.ts";
 
 const TAG = clusterTag("main", placementKey());
 
@@ -206,4 +209,31 @@ test("hosts and clusters have tags of 5 digits that differ", () => {
   for (const hash of hashes) expect(hash).toMatch(/^[A-Za-z0-9_-]{5}$/);
   expect(new Set(hashes).size).toBe(1000);
   expect(TAG).toMatch(/^[A-Za-z0-9_-]{5}$/);
+});
+
+test("the specification's example is what is published", () => {
+  const tag = clusterTag("toychat", placementKey());
+  const [agentName, agentAddress] = ["host-a", "10.0.0.1"];
+  const members: Member[] = [
+    { id: "chat-1", role: "chat", incarnation: "abc123", address: "10.0.0.1:7001", slot: 0, state: "alive" },
+    { id: "proxy-1", role: "proxy", incarnation: "zzzzzz", address: "192.0.2.7:8080", state: "alive" },
+  ];
+  const gone = members.slice(1);
+  const [event] = encodeDelta({
+    clusterTag: tag,
+    agentName,
+    agentAddress,
+    seq: 8,
+    changed: [],
+    withdrawn: gone,
+  });
+  const answer = { host: hostHash("host-b"), sealed: false, silent: [hostHash(agentName)], dropped: [] };
+  const lines = [
+    `tag       ${encodeHost({ clusterTag: tag, slots: 1, seq: 7, members, agentAddress })}`,
+    `event     ${event}`,
+    `question  ${encodeQuestion(tag, hostHash(agentName))}`,
+    `answer    ${encodeAnswer(tag, answer)}`,
+  ];
+  const specification = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
+  expect(specification).toContain(lines.join("\n"));
 });
