@@ -160,7 +160,9 @@ export class PartitionCluster {
 
   /** Everybody whom a bridge lists, with the state where it is not alive. */
   list(host: number): string {
-    const word = ({ id, state }: View["members"][number]): string => (state === "alive" ? id : `${id} ${state}`);
+    const word = (
+      { id, state }: View["members"][number],
+    ): string => (state === "alive" ? id : `${id} ${state}`);
     return this.view(host).members.map(word).sort().join();
   }
 
@@ -216,8 +218,11 @@ export class PartitionCluster {
 
   /** The end of every process's log, for when a test has failed. */
   logs(): string {
-    const calm = (text: string): string => text.split("\n").filter((line) => !line.startsWith("app {")).join("\n");
-    return this.#all.map(({ name, running }) => `--- ${name}\n${calm(running.stderr).slice(-LOG_TAIL)}`).join("\n");
+    const calm = (text: string): string =>
+      text.split("\n").filter((line) => !line.startsWith("app {")).join("\n");
+    return this.#all.map(({ name, running }) => `--- ${name}\n${calm(running.stderr).slice(-LOG_TAIL)}`).join(
+      "\n",
+    );
   }
 
   /** Ends everything. */

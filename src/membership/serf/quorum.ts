@@ -208,6 +208,11 @@ export class Quorum {
     return now >= this.#from && now < this.#until;
   }
 
+  /** Whether the right to accept was lost, and not had again since. */
+  isSealed(now: number): boolean {
+    return !this.mayAccept(now) && this.#sealed;
+  }
+
   /** When it will stop accepting if nothing more is heard: Infinity: never; in the past: it has stopped, or never began. */
   sealAt(): number {
     return this.#mode === "serve" ? Infinity : this.#until;
