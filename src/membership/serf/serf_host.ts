@@ -15,7 +15,15 @@ import { createView, emptyView, type Member, type MemberState, type View } from 
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
 import type { OwnLoss } from "./conflicts.ts";
 import { Follower } from "./follower.ts";
-import { clusterTag, decodeHost, firstSeq, HOST_TAG, hostHash, SEQ_MODULUS } from "./host_tag.ts";
+import {
+  clusterTag,
+  decodeHost,
+  firstSeq,
+  HOST_TAG,
+  hostHash,
+  publishedAddress,
+  SEQ_MODULUS,
+} from "./host_tag.ts";
 import { type LiveHost, Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
 import type { Probe } from "./probe.ts";
@@ -114,6 +122,7 @@ export class SerfHost implements MemberBook {
       clock,
       placementKey,
       claims: this.#claims(),
+      published: (claim) => publishedAddress({ ...claim, state: "joining" }, this.#publisher.address),
       fits: (members) => this.#publisher.fits(members),
       onChange: (changed, withdrawn) => {
         this.#book.setOwn(this.#own.list);
