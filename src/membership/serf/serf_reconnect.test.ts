@@ -130,10 +130,7 @@ describe("the agent's key", () => {
     });
     await serf.agent.start();
     serf.client.start();
-    await expect(serf.end(serf.client.ready())).rejects.toMatchObject({
-      code: "serf_auth_refused",
-      message: expect.stringContaining(`"${words}"`),
-    });
+    await expect(serf.end(serf.client.ready())).rejects.toThrow(`refused the RPC key: "${words}"`);
     await serf.clock.run(30_000);
     expect(serf.told).toEqual(["down serf_auth_refused"]);
     expect(serf.client.lastError?.code).toBe("serf_auth_refused");
