@@ -52,7 +52,6 @@ const PACKAGES: Readonly<Record<string, (path: string) => boolean>> = {
   "hono": inFolder("src/http"),
   "prom-client": (path) => path === "src/http/prometheus.ts",
   "jose": inFolder("src/auth"),
-  "@msgpack/msgpack": (path) => path === "src/membership/serf/serf_codec.ts",
   "@noble/hashes": inFolder("src"),
   "@hono/node-server": inFolder("transports"),
   "ws": inFolder("transports"),

@@ -134,6 +134,25 @@ describe("a connection", () => {
     expect(end.ended).toBe(1);
   });
 
+  test("keeps nothing of the memory that a chunk came in", async () => {
+    const end = new OneEnd();
+    const payloads: Uint8Array[] = [];
+    const record = (body: unknown): boolean => {
+      const event = readEvent(body);
+      if (event.type === "user") payloads.push(event.payload);
+      return false;
+    };
+    const call = end.connection.call({ command: "stream", endless: true, record, timeoutMs: 1000 });
+    const event = { Event: "user", LTime: 1, Name: "n", Payload: Uint8Array.of(1, 2, 3), Coalesce: false };
+    const bytes = encodeObjects(header(0), header(0), event, header(0), event);
+    for (const memory of [bytes.slice(0, -20), bytes.slice(-20)]) {
+      end.connection.data(memory);
+      memory.fill(0xff);
+    }
+    await call;
+    expect(payloads).toEqual([Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3)]);
+  });
+
   test("takes the answer of agents that send a body with force-leave, and of those that do not", async () => {
     for (const body of [[{ Exists: true }], []]) {
       const end = new OneEnd();
