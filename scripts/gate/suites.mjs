@@ -90,7 +90,7 @@ export const suites = [
   tests(
     "examples",
     "every example as its reader runs it",
-    { seconds: 300, testSeconds: 90, needs: [...MQTT, "serf", "ip"] },
+    { seconds: 420, testSeconds: 90, needs: [...MQTT, "serf", "ip"] },
     "tests/examples",
     "examples",
   ),
