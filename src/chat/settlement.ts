@@ -155,6 +155,13 @@ export class Settlement {
     this.#changed();
   }
 
+  /** Who is to hand over which rooms in the view with this digest, and over which link it has said so. */
+  *named(digest: string): Generator<[link: Link, rooms: Iterable<string>]> {
+    for (const { link, handing } of this.#words.values()) {
+      if (link && handing?.digest === digest) yield [link, handing.rooms];
+    }
+  }
+
   /** A hand-off has come. */
   arrived(link: Link, room: string): void {
     for (const { handing } of this.#words.values()) {
