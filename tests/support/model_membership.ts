@@ -80,6 +80,8 @@ export class ModelMembership implements Membership {
   readonly clock: Clock;
   readonly keeper: ListKeeper;
   lease: ModelLease | undefined;
+  /** The incarnation that was entered last; the lease learns of it later. */
+  entered: string | undefined;
   readonly #events: Emitter<{ view: [view: View] }> = new Emitter();
   #waiting: { condition: (view: View) => boolean; resolve: () => void }[] = [];
   #info: MemberInfo | undefined;
@@ -115,6 +117,7 @@ export class ModelMembership implements Membership {
   async join(member: MemberInfo): Promise<Lease> {
     this.#info = member;
     const lease = this.lease = new ModelLease(this, member.id, this.keeper.enter(member));
+    this.entered = lease.incarnation;
     // It may lose the lease and take it again while it waits.
     await this.learned((view) =>
       view.members.some((m) => m.incarnation === lease.incarnation && m.state !== "joining")
@@ -185,6 +188,7 @@ export class ModelMembership implements Membership {
     const { lease } = this;
     if (!lease || !this.#info) return;
     const place = this.keeper.enter(this.#info);
+    this.entered = place.incarnation;
     this.clock.after(this.keeper.rejoinDelay(this.id), () => {
       lease.incarnation = place.incarnation;
       lease.slot = place.slot;
