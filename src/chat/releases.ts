@@ -66,10 +66,11 @@ export class Releases<Types extends ClusterTypes> {
     this.leaving.set(room.name, room);
     this.#host.acceptance.refuseHeld(room);
     const life = this.#life;
+    // The application hears of nobody who goes from here on.
+    const { users } = room;
     room.whenIdle(() => {
       if (life !== this.#life) return;
       this.#host.acceptance.refuseHeld(room);
-      const { users } = room;
       const { frames, proxies } = this.#tell(room);
       this.#host.released(room);
       const { name, epoch, offset, term } = room;

@@ -36,8 +36,6 @@ export interface Partition {
   /** Ids on the second side. */
   readonly b: ReadonlySet<string>;
   readonly from: number;
-  /** When everybody had given up those on the other side. */
-  readonly settled: number;
   /** When the network was whole again. */
   readonly to: number;
   /** When the list was. */
@@ -252,11 +250,10 @@ export class Cluster {
 
   /** The network and the list are cut in two. */
   split(split: Split): void {
-    const { broken, ms, merge, drops } = split;
+    const { broken, ms, merge } = split;
     const from = this.clock.now();
-    const settled = from + Math.max(drops.a, drops.b) + this.world.skew;
     this.#apart = new Set(split.b);
-    this.splits.push({ b: this.#apart, from, settled, to: from + ms, merged: from + ms + merge });
+    this.splits.push({ b: this.#apart, from, to: from + ms, merged: from + ms + merge });
     if (broken) this.network.break((from, to) => this.#acrossNow(from, to));
     this.list.split(split, () => [...this.chats, ...this.proxies]);
     this.clock.after(ms, () => {

@@ -32,11 +32,13 @@ function drawSplit(random: Random, processes: readonly string[], at: number): Dr
   const ms = random.pick([300, 2000, 5000, 9000, 15_000]);
   const merge = random.pick([0, 100, 2000]);
   const seals = random.chance(0.3) ? random.pick(["a", "b"] as const) : undefined;
-  const soon = random.pick([50, 500, 2500]);
+  const broken = random.chance(0.3);
+  // Nobody can say that a host is cut off before connections to it have been silent for too long, or were reset.
+  const soon = random.pick(broken ? [50, 500, 2500, 6000] : [3100, 4000, 6000]);
   const late = soon + random.pick([0, 50, 1000, 4000]);
   // Others take over from a side that seals later than it has sealed.
   const drops = seals === "b" || (!seals && random.chance(0.5)) ? { a: late, b: soon } : { a: soon, b: late };
-  const fields = { b, broken: random.chance(0.3), ...(seals ? { seals } : {}), drops, merge, ms };
+  const fields = { b, broken, ...(seals ? { seals } : {}), drops, merge, ms };
   return { at, until: at + ms + merge, b, split: { do: "split", ...fields } };
 }
 
