@@ -37,14 +37,27 @@ export class Merging<Types extends ClusterTypes> {
   readonly #host: MergingHost<Types>;
   /** Lives that ended before the one that goes on has opened, by room. */
   readonly #waiting: Map<string, Ended[]> = new Map();
+  /** Epochs of the lives that ended, and when: the answer may be lost, and the hand-off come again. */
+  readonly #over: Map<string, number> = new Map();
 
   /** Nothing has ended at first. */
   constructor(host: MergingHost<Types>) {
     this.#host = host;
   }
 
+  /** Whether a life has ended here before. */
+  over(epoch: string): boolean {
+    return this.#over.has(epoch);
+  }
+
+  /** Forgets what ended before `time`. */
+  sweep(time: number): void {
+    for (const [epoch, at] of this.#over) if (at < time) this.#over.delete(epoch);
+  }
+
   /** A life of a room has ended as there is another one here: an open room, or one that is yet to open. */
   ended(room: Room | undefined, frame: HandoffFrame, from: Link): void {
+    this.#over.set(frame.epoch, this.#host.clock.now());
     if (room?.phase === "open") {
       absorb(room, frame);
       return this.#tell(room, { frame, from });
@@ -70,6 +83,7 @@ export class Merging<Types extends ClusterTypes> {
 
   /** This life of the server is over. */
   clear(): void {
+    this.#over.clear();
     this.#waiting.clear();
   }
 

@@ -259,6 +259,7 @@ export class Rooms<Types extends ClusterTypes> {
 
   #handoff(link: Link, frame: HandoffFrame): void {
     this.settlement.arrived(link, frame.room);
+    if (this.#merging.over(frame.epoch)) return this.handoffs.refuse(frame, link);
     const room = this.#here(frame.room);
     if (!room) return this.handoffs.receive(frame, link);
     if (room.epoch === frame.epoch && room.term > frame.term) return this.handoffs.confirm(frame, link);
@@ -353,6 +354,7 @@ export class Rooms<Types extends ClusterTypes> {
   sweep(now: number): void {
     const { handoffMs, holdMs, idleMs } = this.#host.limits;
     this.#partings.expire(now - handoffMs);
+    this.#merging.sweep(now - FORGET_MS);
     for (const room of [...this.#rooms.values()]) {
       this.#acceptance.expire(room, now - holdMs);
       const idle = room.phase === "open" && room.attachments.size === 0 && !room.busy &&

@@ -9,6 +9,9 @@ import type { Client, Publication } from "./client.ts";
 import type { Cluster, Partition } from "./cluster.ts";
 import type { Model } from "./model.ts";
 
+/** Milliseconds for which a ChatServer waits to hear what the next owner of a room has. */
+const ASKED_MS = 5000;
+
 /** The partition in which something began and ended. */
 export function within({ splits }: Cluster, since: number, until: number): Partition | undefined {
   return splits.find(({ from, to }) => from <= since && until < to);
@@ -29,11 +32,15 @@ export function apart(
 
 /**
  * Whether a room may have had a life on one side of which nothing was left when the network was whole again: its server
- * died, or it closed as nobody was in it. Nobody can tell the other side of what was said there.
+ * died, or was the last one there and stopped, or the room closed as nobody was in it. Nobody can tell the other side of
+ * what was said there.
  */
-export function forgotten({ cluster, schedule }: Model): boolean {
+export function forgotten({ application, cluster }: Model, room: string): boolean {
   const since = cluster.splits[0]?.from ?? Infinity;
-  return schedule.world.idleMs !== undefined || cluster.deaths.some(({ at }) => at >= since);
+  const closed = application.closed.some((life) =>
+    life.room === room && life.at >= since && (life.reason === "idle" || life.reason === "stopped")
+  );
+  return closed || cluster.deaths.some(({ at }) => at >= since);
 }
 
 /** What was sent and acknowledged on one side was not delivered on the other one, then or later. */
@@ -74,6 +81,9 @@ function words({ note: { stream, k, forward } }: Publication): string[] {
 export function checkMerges({ application, cluster }: Model, faults: string[]): void {
   const all = cluster.deaths.length === 0 && !cluster.chats.some(({ server }) => lost(server));
   const closed = application.closed.filter(({ reason }) => reason === "merged");
+  // Where the owner could not be asked in time, as the network was cut once more.
+  const unasked = ({ at, reason }: { at: number; reason: string }): boolean =>
+    reason === "hand-off" && cluster.splits.some(({ from, to }) => from <= at && at - ASKED_MS <= to);
   for (const { at, server, room, epoch, users } of closed) {
     const merges = application.merged.filter((one) => one.epoch === epoch && one.room === room);
     if (merges.length > 1 || (all && merges.length === 0)) {
@@ -87,7 +97,10 @@ export function checkMerges({ application, cluster }: Model, faults: string[]): 
     }
   }
   for (const { at, room, epoch, from } of application.merged) {
-    if (all && !closed.some((one) => one.epoch === epoch && one.room === room && one.server === from)) {
+    const ends = application.closed.filter((one) =>
+      one.epoch === epoch && one.room === room && one.server === from
+    );
+    if (all && !ends.some((one) => one.reason === "merged" || unasked(one))) {
       faults.push(`${at} ${room} was merged from ${from}, which did not close it so`);
     }
   }
