@@ -292,10 +292,15 @@ export class Rooms<Types extends ClusterTypes> {
 
   /** Of a server that has lost its place nothing is expected: others have opened the room, or will. */
   #released(room: Room): void {
-    const { clock, id, placement } = this.#host;
-    if (!placement().view.members.some((member) => member.id === id)) return this.#close(room, "lease-lost");
+    if (!this.#placed) return this.#close(room, "lease-lost");
     this.#rooms.delete(room.name);
-    this.#partings.add(room, clock.now());
+    this.#partings.add(room, this.#host.clock.now());
+  }
+
+  /** Whether this server has a place in its own view. */
+  get #placed(): boolean {
+    const { id, placement } = this.#host;
+    return placement().view.members.some((member) => member.id === id);
   }
 
   #close(room: Room, reason: RoomCloseReason): void {
@@ -354,6 +359,7 @@ export class Rooms<Types extends ClusterTypes> {
   sweep(now: number): void {
     const { handoffMs, holdMs, idleMs } = this.#host.limits;
     this.#partings.expire(now - handoffMs);
+    if (!this.#placed) this.handoffs.expire(now - handoffMs);
     this.#merging.sweep(now - FORGET_MS);
     for (const room of [...this.#rooms.values()]) {
       this.#acceptance.expire(room, now - holdMs);
