@@ -30,7 +30,7 @@ export function follow<Types extends ClusterTypes>(
   peers.update(view);
   departures.viewChanged(view);
   // Who hears the digest acts on it: what it has to know for that comes before.
-  rooms.viewCame();
+  rooms.exchange.viewCame();
   for (const link of inbound.links) link.send({ type: "digest", digest: view.digest });
   rooms.viewChanged();
   router.viewChanged(self ? [...peers.links(), self] : [...peers.links()]);

@@ -62,7 +62,7 @@ export function dialledHandler<Types extends ClusterTypes>(
   return {
     open: (link) => {
       router().linkOpened(link);
-      if (link.peer.id !== id) rooms.tellHanding(link);
+      if (link.peer.id !== id) rooms.exchange.tell(link);
       rooms.handoffs.retry();
     },
     frame: (link, frame) => {

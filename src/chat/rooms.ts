@@ -10,9 +10,10 @@ import { Attendance } from "./attendance.ts";
 import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
 import { Capacity } from "./capacity.ts";
 import type { ClusterTypes } from "./events.ts";
+import { Exchange } from "./exchange.ts";
 import { Handoffs } from "./handoffs.ts";
 import { Merging } from "./merging.ts";
-import { endForeign, noteClosed, noteLate, noteOpened } from "./observed.ts";
+import { endForeign, noteClosed, noteOpened } from "./observed.ts";
 import { awaitsProxies, openRoom, tellOpened } from "./opening.ts";
 import { Partings } from "./partings.ts";
 import { Releases } from "./releases.ts";
@@ -28,6 +29,7 @@ export class Rooms<Types extends ClusterTypes> {
   readonly settlement: Settlement;
   readonly handoffs: Handoffs;
   readonly sessions: Sessions;
+  readonly exchange: Exchange<Types>;
   readonly #acceptance: Acceptance<Types>;
   readonly #attendance: Attendance<Types>;
   readonly #merging: Merging<Types>;
@@ -57,6 +59,14 @@ export class Rooms<Types extends ClusterTypes> {
     });
     this.#attendance = new Attendance({ ...host, sessions: this.sessions, capacity: this.#capacity });
     this.#merging = new Merging({ ...host, sessions: this.sessions });
+    this.exchange = new Exchange({
+      ...host,
+      settlement: this.settlement,
+      handoffs: this.handoffs,
+      merging: this.#merging,
+      here: (room) => this.#here(room),
+      held: () => this.#held(),
+    });
     this.#partings = new Partings((room, reason) => this.#closed(room, reason));
     this.#acceptance = new Acceptance({
       clock,
@@ -159,11 +169,10 @@ export class Rooms<Types extends ClusterTypes> {
         this.#yield(link, frame.room);
         return true;
       case "handing":
-        this.#answer(link, frame.digest, frame.rooms);
-        this.settlement.handing(link, frame.digest, frame.rooms);
+        this.exchange.named(link, frame.digest, frame.rooms);
         return true;
       case "handoff":
-        this.#handoff(link, frame);
+        this.exchange.came(link, frame);
         return true;
       case "digest":
         return true;
@@ -257,37 +266,9 @@ export class Rooms<Types extends ClusterTypes> {
     return this.#rooms.delete(room.name);
   }
 
-  #handoff(link: Link, frame: HandoffFrame): void {
-    this.settlement.arrived(link, frame.room);
-    if (this.#merging.over(frame.epoch)) return this.handoffs.refuse(frame, link);
-    const room = this.#here(frame.room);
-    if (!room) return this.handoffs.receive(frame, link);
-    if (room.epoch === frame.epoch && room.term > frame.term) return this.handoffs.confirm(frame, link);
-    noteLate(this.#host, room.name, link.peer.id);
-    this.handoffs.refuse(frame, link);
-    this.#merging.ended(room, frame, link);
-  }
-
   /** A room that is open here, or that is being released and may come back. */
   #here(name: string): Room | undefined {
     return this.find(name) ?? this.#releases.leaving.get(name);
-  }
-
-  /** Says to a ChatServer what is held here of the rooms that it is to hand over. */
-  #answer(link: Link, digest: string, names: Iterable<string>): void {
-    const rooms: [room: string, epoch: string][] = [];
-    for (const name of names) {
-      const epoch = this.#here(name)?.epoch ?? this.handoffs.epoch(name);
-      if (epoch !== undefined) rooms.push([name, epoch]);
-    }
-    link.send({ type: "holding", digest, rooms });
-  }
-
-  /** A new view is here, of which nobody has been told: whoever has said what it hands over in it is answered once more. */
-  viewCame(): void {
-    const { view } = this.#host.placement();
-    this.handoffs.abandon(view);
-    for (const [link, rooms] of this.settlement.named(view.digest)) this.#answer(link, view.digest, rooms);
   }
 
   /** Of a server that has lost its place nothing is expected: others have opened the room, or will. */
@@ -325,18 +306,16 @@ export class Rooms<Types extends ClusterTypes> {
       if (room.phase === "open") this.#releases.release(room);
       else if (room.phase === "waiting") this.#acceptance.refuseHeld(room);
     }
-    for (const link of this.#host.links()) this.tellHanding(link);
+    this.exchange.tellAll();
     this.handoffs.retry();
     this.#openAll();
   }
 
-  /** Says to another ChatServer which rooms it will get from here. */
-  tellHanding(link: Link): void {
-    const { view } = this.#host.placement();
-    const held = new Set([...this.handoffs.held(), ...this.#releases.leaving.keys()]);
-    for (const room of this.#rooms.values()) if (room.phase !== "waiting") held.add(room.name);
-    const rooms = [...held].filter((name) => this.#host.placement().owner(name)?.id === link.peer.id);
-    link.send({ type: "handing", digest: view.digest, rooms });
+  /** Names of rooms that others may have to get from here. */
+  *#held(): Generator<string> {
+    yield* this.handoffs.held();
+    yield* this.#releases.leaving.keys();
+    for (const room of this.#rooms.values()) if (room.phase !== "waiting") yield room.name;
   }
 
   /** A router's link has ended: its members are gone until it announces them again. */
