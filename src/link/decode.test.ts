@@ -78,6 +78,11 @@ const FRAMES: { readonly [T in (Frame | ControlFrame)["type"]]: readonly Record<
     senders: [["p1.aa.1", 4]],
     proxies: [["p1", "aa"]],
   }],
+  holding: [{ type: "holding", digest: "d", rooms: [["lobby", "e1"]] }, {
+    type: "holding",
+    digest: "d",
+    rooms: [],
+  }],
   taken: [
     { room: "r", epoch: "e1", term: 1 },
     { room: "r", epoch: "e1", term: 1, refused: true },

@@ -280,7 +280,8 @@ describe("a side that seals", () => {
     expect([message.failure, got(ada, bob, room), got(bob, bob, room)]).toEqual([undefined, [1], [1]]);
   });
 
-  const words: [speaks: Speech, published: unknown, joined: unknown][] = [
+  type Failure = "unavailable" | "failed" | undefined;
+  const words: [speaks: Speech, published: Failure, joined: Failure][] = [
     ["websocket", "unavailable", "unavailable"],
     ["mqtt5", "unavailable", "unavailable"],
     // MQTT 3.1.1 has no word for a message that nobody took, and but one for a subscription that failed.

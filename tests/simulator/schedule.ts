@@ -173,7 +173,8 @@ export function describe(act: Act): string {
     if (key === "client" || key === "id" || key === "a" || key === "b" || key === "room") {
       return String(value);
     }
-    return value === true ? key : `${key}=${value}`;
+    if (value === true) return key;
+    return `${key}=${typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : value}`;
   });
   return [what, ...words].join(" ");
 }
