@@ -81,12 +81,24 @@ export type {
 } from "./src/protocols/credentials.ts";
 export type { Origins } from "./src/http/origins.ts";
 export { serveHttp, type ServeHttpOptions } from "./src/http/serve_http.ts";
-export { Bridge, type BridgeOptions } from "./src/http/bridge.ts";
+export { Bridge, type BridgeOptions, type BridgeSerfOptions } from "./src/http/bridge.ts";
 export { BRIDGE_LIMITS, type BridgeLimits } from "./src/membership/bridge_limits.ts";
+export type {
+  AgentAnswers,
+  AgentEvent,
+  AgentMember,
+  AgentQuery,
+  AgentStatus,
+  BridgeAgent,
+  OnPartition,
+} from "./src/membership/bridge_agent.ts";
+export { bridgeToken, type BridgeTokenOptions } from "./src/membership/bridge_tokens.ts";
+export type { Scope } from "./src/membership/rpc_scope.ts";
 export type { Lease, MemberInfo, Membership } from "./src/membership/membership.ts";
 export type { Member, MemberState, Role, View } from "./src/membership/view.ts";
 export type { Placement } from "./src/membership/placement.ts";
 export { LocalMembership, type LocalMembershipOptions } from "./src/membership/local.ts";
+export { SerfMembership, type SerfMembershipOptions } from "./src/membership/serf/serf_membership.ts";
 export { BridgeMembership, type BridgeMembershipOptions } from "./src/membership/bridge_client.ts";
 export type { Body, EncodedBody, Json } from "./src/lib/body.ts";
 export { type Cancel, type Clock, systemClock } from "./src/lib/clock.ts";

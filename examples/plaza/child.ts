@@ -14,6 +14,8 @@ export interface ChildOptions {
   /** The program's file. */
   readonly program: string;
   readonly args: readonly string[];
+  /** What its line on stdout says that tells that it is ready, where it has no ready line. */
+  readonly running?: string;
   /** Shows its log as it comes. */
   readonly verbose: boolean;
   /** Called with what the child tells by `tellParent`. */
@@ -37,7 +39,7 @@ export class Child {
   #log = "";
 
   /** Starts it in a session of its own, so that Ctrl-C in a terminal reaches it only by way of the plaza. */
-  constructor({ runtime, program, args, verbose, heard }: ChildOptions) {
+  constructor({ runtime, program, args, running, verbose, heard }: ChildOptions) {
     const [file = "", ...flags] = runtime.command;
     this.#heard = heard;
     // The plaza is on loopback alone, and all of it has the same secret: none.
@@ -61,7 +63,12 @@ export class Child {
       this.#process.once("exit", end);
       this.#process.once("error", end);
     });
-    this.ready = this.#readLines();
+    this.ready = this.#readLines(running);
+  }
+
+  /** Whether it is gone. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Its process id. */
@@ -74,13 +81,14 @@ export class Child {
     return this.#log;
   }
 
-  #readLines(): Promise<Record<string, unknown>> {
+  #readLines(running: string | undefined): Promise<Record<string, unknown>> {
     return new Promise((resolve, reject) => {
       this.#process.stdout?.setEncoding("utf8").on("data", (text: string) => {
         const lines = (this.#rest + text).split("\n");
         this.#rest = lines.pop() ?? "";
         for (const line of lines) {
           if (line.startsWith(READY)) resolve(JSON.parse(line.slice(READY.length)));
+          else if (running !== undefined && line.includes(running)) resolve({});
           else if (line.startsWith(PREFIX)) this.#heard(JSON.parse(line.slice(PREFIX.length)));
         }
       });
@@ -96,7 +104,7 @@ export class Child {
   }
 
   /** Sends a signal, unless it is gone. */
-  signal(name: "SIGTERM" | "SIGKILL"): void {
+  signal(name: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     if (this.#ended || this.pid === undefined) return;
     try {
       process.kill(this.pid, name);

@@ -15,6 +15,8 @@ const APT_PACKAGES = /** @type {Record<string, string>} */ ({
   mosquitto_sub: "mosquitto-clients",
   mosquitto_pub: "mosquitto-clients",
   chromium: "chromium",
+  serf: "serf",
+  ip: "iproute2",
 });
 
 /** Runtimes whose npm package puts the binary in place by an install script, which npm may have been told not to run. */

@@ -117,12 +117,10 @@ export class Handoffs {
     yield* this.#incoming.keys();
   }
 
-  /** Takes back a room that was sent on its way long ago and is ours again, though nobody returned it. */
-  reclaim(room: string): void {
+  /** Gives up a room that was sent on its way long ago and is ours again, though nobody returned it: as with `abandon`. */
+  giveUp(room: string): void {
     const out = this.#outgoing.get(room);
-    if (!out) return;
-    this.#outgoing.delete(room);
-    this.#keep(out.frame, out.tell);
+    if (out) this.#forget(out, "abandoned");
   }
 
   /**

@@ -228,7 +228,8 @@ export class Rooms<Types extends ClusterTypes> {
     if (!this.#owns(room.name) || !this.#host.held()) return;
     if (this.handoffs.away(room.name)) {
       // It went from here and is ours again: whoever has it returns it.
-      return this.settlement.overdue ? this.handoffs.reclaim(room.name) : undefined;
+      if (!this.settlement.overdue) return;
+      this.handoffs.giveUp(room.name);
     }
     const incoming = this.handoffs.incoming(room.name);
     if (incoming) {

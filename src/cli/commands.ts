@@ -21,7 +21,7 @@ export interface Flag {
 }
 
 /** The names of the commands. */
-export type CommandName = "dev" | "bridge" | "chat" | "proxy" | "members" | "owner";
+export type CommandName = "dev" | "bridge" | "chat" | "proxy" | "members" | "owner" | "drain" | "token";
 
 /** A command. */
 export interface Command {
@@ -57,8 +57,27 @@ const bridge: Flag = {
   name: "bridge",
   value: "URL",
   example: "ws://127.0.0.1:7374/rpc",
-  about: "the membership bridge of this host",
+  about: "this host's bridge, or its Serf agent, serf:HOST:PORT",
   default: "ws://127.0.0.1:7374/rpc",
+};
+const serfAuth: Flag = {
+  name: "serf-auth",
+  value: "KEY",
+  example: "KEY",
+  about: "the agent's rpc_auth key; or TOYCHAT_SERF_AUTH, which other users of this host cannot see",
+};
+const partition: Flag = {
+  name: "partition",
+  value: "MODE",
+  example: "seal",
+  about: "serve or seal: hosts that are cut off go on, or stop where they have no majority",
+  default: "serve",
+};
+const token: Flag = {
+  name: "token-file",
+  value: "FILE",
+  example: "token.txt",
+  about: "file with a token of the bridge, shown to it instead of the secret's proof; or TOYCHAT_TOKEN",
 };
 const id: Flag = {
   name: "id",
@@ -238,16 +257,27 @@ export const COMMANDS: readonly Command[] = [
         name: "serf",
         value: "HOST:PORT",
         example: "127.0.0.1:7373",
-        about: "not in this version: the bridge serves its own host alone",
+        about: "RPC of this host's Serf agent, by which hosts find each other; without it this host is alone",
       },
-      { name: "serf-auth", value: "KEY", example: "KEY", about: "not in this version, as --serf" },
+      serfAuth,
+      partition,
+      {
+        name: "tokens-file",
+        value: "FILE",
+        example: "tokens.json",
+        about: 'JSON file with tokens beside those of the secret: {"read": "…", "member": "…", "admin": "…"}',
+      },
       limits,
       linkCert,
       linkKey,
       linkCa,
       linkVerify,
     ],
-    examples: ["toychat bridge", "toychat bridge --listen 127.0.0.1:0"],
+    examples: [
+      "toychat bridge",
+      "toychat bridge --listen 127.0.0.1:0",
+      "toychat bridge --serf 127.0.0.1:7373 --secret-file /etc/toychat/secret",
+    ],
   },
   {
     name: "chat",
@@ -266,6 +296,9 @@ export const COMMANDS: readonly Command[] = [
       },
       health,
       bridge,
+      serfAuth,
+      partition,
+      token,
       id,
       address,
       limits,
@@ -288,6 +321,9 @@ export const COMMANDS: readonly Command[] = [
       origins,
       metrics,
       bridge,
+      serfAuth,
+      partition,
+      token,
       id,
       address,
       limits,
@@ -304,7 +340,7 @@ export const COMMANDS: readonly Command[] = [
     name: "members",
     about: "lists who is in the cluster",
     more: "With --json: an array of {id, role, address, slot?, state}.",
-    flags: [bridge, ...linkTls, json],
+    flags: [bridge, token, ...linkTls, json],
     examples: ["toychat members", "toychat members --json"],
   },
   {
@@ -312,8 +348,25 @@ export const COMMANDS: readonly Command[] = [
     about: "says which ChatServer owns a room",
     more: "With --json: {room, id, address, slot}.",
     argument: { name: "ROOM", required: true, about: "name of the room, which is also its MQTT topic" },
-    flags: [bridge, ...linkTls, json],
+    flags: [bridge, token, ...linkTls, json],
     examples: ["toychat owner area/1", "toychat owner area/1 --json"],
+  },
+  {
+    name: "drain",
+    about: "asks a member to hand its rooms over and end, as SIGTERM would",
+    more: "Ask the bridge of the member's host. With --json: {id, incarnation}.",
+    argument: { name: "ID", required: true, about: "the member's id, as toychat members shows it" },
+    flags: [bridge, token, ...linkTls, json],
+    examples: ["toychat drain chat-1"],
+  },
+  {
+    name: "token",
+    about: "prints the bridge's token for read, member or admin, which is derived from the secret",
+    more:
+      "For Authorization: Bearer TOKEN on the bridge's /rpc; docs/protocol.md says what each scope allows.",
+    argument: { name: "SCOPE", required: true, about: "read, member or admin" },
+    flags: [],
+    examples: ["toychat token read --secret-file secret.txt"],
   },
 ];
 

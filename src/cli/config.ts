@@ -32,7 +32,17 @@ export interface Config {
 const APP = "app";
 /** The flag whose value may be an object. */
 const LIMITS = "limits";
-const PATHS: readonly string[] = ["secret-file", "cert", "key", "link-cert", "link-key", "link-ca", APP];
+const PATHS: readonly string[] = [
+  "secret-file",
+  "token-file",
+  "tokens-file",
+  "cert",
+  "key",
+  "link-cert",
+  "link-key",
+  "link-ca",
+  APP,
+];
 /** Flags that make no sense in the file. */
 const NOT_HERE: readonly string[] = ["config", "help", "version"];
 

@@ -21,11 +21,20 @@ export class Life {
   readonly #log: Logger;
   readonly #stops: (() => Promise<void>)[] = [];
   readonly #drains: (() => void)[] = [];
+  /** Resolves when the end was asked for by other means than a signal. */
+  readonly asked: Promise<undefined>;
+  #ask: () => void = () => {};
   #graceMs = 0;
 
   /** What fails in stopping goes to the log. */
   constructor(log: Logger) {
     this.#log = log;
+    this.asked = new Promise((resolve) => this.#ask = () => resolve(undefined));
+  }
+
+  /** Ends as SIGTERM does. */
+  end(): void {
+    this.#ask();
   }
 
   /** Has `stop` called at the end, in the opposite order of these calls. Call it before what it stops is started. */
@@ -68,15 +77,15 @@ export class Life {
 }
 
 /**
- * Starts, prints `ready` and what `start` gives as JSON, and waits for SIGTERM or SIGINT; then stops all. A signal before it
- * is ready ends it in the same way; a second one ends the process at once with 1, as does an error that nobody caught.
+ * Starts, prints `ready` and what `start` gives as JSON, and waits for SIGTERM, SIGINT or `end`; then stops all. A signal
+ * before it is ready ends it in the same way; a second one ends the process at once with 1, as does an error that nobody caught.
  *
  * @returns the exit code of a stop: 0, or 1 where something did not stop as it should. Rejects as `start` does.
  */
 export async function live(log: Logger, start: (life: Life) => Promise<object>): Promise<number> {
   const life = new Life(log);
   catchErrors(log);
-  const signalled = nextSignal(log);
+  const signalled = Promise.race([nextSignal(log), life.asked]);
   const started = start(life);
   try {
     const ready = await Promise.race([started, signalled]);

@@ -10,7 +10,7 @@ import { help } from "./help.ts";
 import { type Life, live } from "./life.ts";
 import { complain, print } from "./output.ts";
 import { parse, type Request } from "./parse.ts";
-import { members, owner } from "./queries.ts";
+import { drain, members, owner, token } from "./queries.ts";
 import { bridge, chat, dev, proxy } from "./roles.ts";
 import { isBadUsage } from "./usage.ts";
 import { VERSION } from "../lib/build_info.ts";
@@ -21,7 +21,12 @@ const SERVERS: Partial<Record<CommandName, (context: Context, life: Life) => Pro
   dev,
   proxy,
 };
-const QUERIES: Partial<Record<CommandName, (context: Context) => Promise<string>>> = { members, owner };
+const QUERIES: Partial<Record<CommandName, (context: Context) => Promise<string>>> = {
+  members,
+  owner,
+  drain,
+  token,
+};
 
 /**
  * Does what the arguments say.

@@ -18,8 +18,9 @@ import { mqtt } from "../protocols/mqtt.ts";
 import type { ProxyLimits, ProxyListening } from "../proxy/options.ts";
 import { ProxyServer } from "../proxy/proxy_server.ts";
 import { type Application, loadApplication } from "./application.ts";
-import { bridgeMembership, type Context, guardedListen, healthListen, publicAddress } from "./context.ts";
+import { type Context, guardedListen, healthListen, publicAddress, readBridgeTokens } from "./context.ts";
 import { type Endpoint, endpointText, type Flags } from "./flags.ts";
+import { clusterMembership, serfOptions } from "./membership.ts";
 import { BRIDGE, CHAT, limitsOf, PROXY } from "./limits.ts";
 import type { Life } from "./life.ts";
 import { linkClientTls, linkServerTls, originsOf, reloadOnHangup, userTls } from "./tls.ts";
@@ -53,12 +54,9 @@ const LINK_MS = 2000;
 /** `toychat bridge`. */
 export async function bridge(context: Context, life: Life): Promise<object> {
   const { flags, transport, log, metrics } = context;
-  for (const name of ["serf", "serf-auth"]) {
-    if (flags.text(name) !== undefined) {
-      throw badUsage(`${flags.source(name)}: this version's bridge serves its own host alone: leave it out`);
-    }
-  }
-  const listen = guardedListen(context, "bridge", BRIDGE_PORT);
+  const serf = serfOptions(context);
+  const tokens = readBridgeTokens(flags);
+  const listen = guardedListen(context, "bridge", BRIDGE_PORT, tokens !== undefined);
   const tls = linkServerTls(flags);
   const server = new Bridge({
     transport,
@@ -66,6 +64,8 @@ export async function bridge(context: Context, life: Life): Promise<object> {
     log,
     moreMetrics: [metrics],
     limits: limitsOf(flags, "bridge", BRIDGE),
+    ...(tokens ? { tokens } : {}),
+    ...(serf ? { serf } : {}),
     ...secretOf(context),
   });
   life.onStop(() => server.stop());
@@ -82,9 +82,10 @@ export async function chat(context: Context, life: Life): Promise<object> {
   const http = healthListen(context, "http");
   const limits = limitsOf(flags, "chat", CHAT);
   const settings = { id: flags.id(), address: publicAddress(flags, listen), listen, limits };
-  const membership = bridgeMembership(context);
+  const membership = clusterMembership(context);
   const application = await loadApplication(context.argument, log);
   life.onStop(() => membership.close());
+  membership.onDrain?.(() => life.end());
   const server = await openChat(context, membership, application, { ...settings, http }, life);
   return { role: "chat", ...server };
 }
@@ -100,8 +101,9 @@ export async function proxy(context: Context, life: Life): Promise<object> {
   const first = { host: flags.host(), port: 0 };
   const limits = limitsOf(flags, "proxy", PROXY);
   const settings = { id: flags.id(), address: publicAddress(flags, first), ports, limits, health };
-  const membership = bridgeMembership(context);
+  const membership = clusterMembership(context);
   life.onStop(() => membership.close());
+  membership.onDrain?.(() => life.end());
   return { role: "proxy", ...await openProxy(context, membership, settings, life) };
 }
 

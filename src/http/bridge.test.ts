@@ -4,6 +4,7 @@ import { bunTransport } from "../../transports/bun.ts";
 import { type MemoryTransport, memoryTransport } from "../../transports/memory.ts";
 import type { CloseReason, Connection } from "../lib/transport.ts";
 import { BridgeAuth } from "../membership/bridge_auth.ts";
+import { bridgeToken } from "../membership/bridge_tokens.ts";
 import { BridgeMembership } from "../membership/bridge_client.ts";
 import { Bridge, type BridgeOptions } from "./bridge.ts";
 
@@ -32,7 +33,13 @@ async function finish<T>(work: Promise<T>): Promise<T> {
 function request(body: unknown, headers: Record<string, string> = {}, path = "/rpc"): Promise<Response> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return finish(
-    transport.fetch(new Request(`http://127.0.0.1:7374${path}`, { method: "POST", body: text, headers })),
+    transport.fetch(
+      new Request(`http://127.0.0.1:7374${path}`, {
+        method: "POST",
+        body: text,
+        headers: { "content-type": "application/json", ...headers },
+      }),
+    ),
   );
 }
 
@@ -146,11 +153,11 @@ describe("reading by POST", () => {
 
   test("needs the token of the secret", async () => {
     await start({ secret: "s3cret" });
-    const wrong = new BridgeAuth("other").token;
+    const wrong = bridgeToken("other", "read");
     expect((await request(rpc("view.get"))).status).toBe(401);
     expect((await request(rpc("view.get"), { authorization: `Bearer ${wrong}` })).status).toBe(401);
     expect((await request(rpc("view.get"), { authorization: "Bearer s3cret" })).status).toBe(401);
-    const { token } = new BridgeAuth("s3cret");
+    const token = bridgeToken("s3cret", "read");
     expect((await request(rpc("view.get"), { authorization: `Bearer ${token}` })).status).toBe(200);
   });
 

@@ -5,19 +5,40 @@
  */
 import { buildInfo } from "../lib/build_info.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { ToychatError } from "../lib/errors.ts";
+import { errorMessage, ToychatError } from "../lib/errors.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness, READY, waiting } from "../lib/readiness.ts";
 import type { ListenOptions, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
+import type { OnPartition } from "../membership/bridge_agent.ts";
 import type { BridgeLimits } from "../membership/bridge_limits.ts";
 import { BridgeService } from "../membership/bridge_service.ts";
+import type { BridgeTokenOptions } from "../membership/bridge_tokens.ts";
 import { placementKey } from "../membership/placement.ts";
 import { requireSecret } from "../lib/hosts.ts";
+import { HostAgent } from "../membership/serf/host_agent.ts";
+import { tcpProbe } from "../membership/serf/probe.ts";
+import { SerfClient } from "../membership/serf/serf_client.ts";
+import { SerfHost, type SerfHostOptions } from "../membership/serf/serf_host.ts";
 import type { View } from "../membership/view.ts";
 import type { Origins } from "./origins.ts";
 import { createRpcApp } from "./rpc_app.ts";
+
+/** How a bridge is one of many. */
+export interface BridgeSerfOptions {
+  /** The agent's RPC, `HOST:PORT`; default `"127.0.0.1:7373"`. */
+  readonly address?: string;
+  /** The agent's RPC key (`rpc_auth`); default none. It is told to nobody but the agent. */
+  readonly authKey?: string;
+  /**
+   * What becomes of a side of a network that was cut in two; all bridges need the same. `"serve"`, the default: both sides go
+   * on, and rooms merge when it heals. `"seal"`: the side without the majority of the hosts with ChatServers stops accepting.
+   */
+  readonly onPartition?: OnPartition;
+  /** Milliseconds that `start` waits for the agent; default 10000. */
+  readonly timeoutMs?: number;
+}
 
 /** Options of {@linkcode Bridge}. */
 export interface BridgeOptions {
@@ -25,8 +46,12 @@ export interface BridgeOptions {
   readonly transport: Transport;
   /** Where to listen; default `{ host: "127.0.0.1", port: 7374 }`. */
   readonly listen?: ListenOptions;
-  /** The cluster secret, which every member must prove; without one the bridge serves loopback only. */
+  /** The cluster secret, which every member must prove; without one, and without tokens, the bridge serves loopback only. */
   readonly secret?: string;
+  /** Bearer tokens of one's own, by what they allow, beside those that are derived from the secret. */
+  readonly tokens?: BridgeTokenOptions;
+  /** The host's Serf agent, by which the members of all hosts find each other; default none: this host by itself. */
+  readonly serf?: BridgeSerfOptions;
   /** Name of the cluster; default `"toychat"`. Members of another one are refused. */
   readonly cluster?: string;
   /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. */
@@ -65,6 +90,7 @@ export class Bridge {
   readonly metrics: Metrics = new Metrics("bridge");
   readonly #options: BridgeOptions;
   readonly #service: BridgeService;
+  readonly #host: SerfHost | undefined;
   #socket: Promise<ListenSocket> | undefined;
   #address = "";
   #draining = false;
@@ -74,14 +100,22 @@ export class Bridge {
     this.#options = options;
     const { clock = systemClock, log = noLog, transport } = options;
     this.metrics.gauge("toychat_build_info", () => 1, buildInfo(transport));
-    this.#service = new BridgeService({
+    const common = {
       clock,
       cluster: options.cluster ?? "toychat",
       placementKey: options.placementKey ?? placementKey(options.secret),
-      secret: options.secret,
       log: limitLog(log, { clock, metrics: this.metrics }),
-      limits: options.limits,
       metrics: this.metrics,
+    };
+    const serf = options.serf && openSerf(transport, options.serf, common);
+    this.#host = serf?.host;
+    const { secret, tokens, limits } = options;
+    this.#service = new BridgeService({
+      ...common,
+      secret,
+      tokens,
+      limits,
+      ...(serf ? { agent: serf.agent, book: serf.host } : {}),
     });
   }
 
@@ -104,6 +138,9 @@ export class Bridge {
   get readiness(): Readiness {
     if (this.#draining) return DRAINING;
     if (this.#address === "") return waiting("it has not started");
+    const host = this.#host?.status;
+    if (host && !host.connected) return waiting("its Serf agent cannot be reached");
+    if (host?.sealed) return waiting("it hears less than the majority of hosts, and has sealed");
     return this.view.members.length > 0 ? READY : waiting("no member has registered");
   }
 
@@ -113,21 +150,33 @@ export class Bridge {
   }
 
   /**
-   * Listens.
+   * Listens, once the Serf agent was reached where there is one.
    *
-   * @throws {ToychatError} `secret_required` where it would listen beyond loopback without a secret; `already_started`;
+   * @throws {ToychatError} `secret_required` where it would listen beyond loopback without a secret; `already_started`; `agent_unreachable` and
+   * `agent_refused`;
    * what {@linkcode Transport.serve} throws.
    */
   async start(): Promise<void> {
     const listen = { host: "127.0.0.1", ...(this.#options.listen ?? { port: 7374 }) };
-    requireSecret("a bridge", listen.host, this.#options.secret);
+    if (!this.#service.tokens) requireSecret("a bridge", listen.host, undefined);
     if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
     const { origins = [], moreMetrics = [] } = this.#options;
     const fetch = createRpcApp(this.#service, this, { origins, metrics: moreMetrics });
-    this.#socket = this.#options.transport.serve({ ...listen, fetch });
+    this.#socket = this.#begin(() => this.#options.transport.serve({ ...listen, fetch }));
     const socket = await this.#socket;
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;
     this.#service.start();
+  }
+
+  async #begin(serve: () => Promise<ListenSocket>): Promise<ListenSocket> {
+    const { serf } = this.#options;
+    try {
+      await this.#host?.start(serf?.timeoutMs);
+      return await serve();
+    } catch (error) {
+      this.#host?.stop();
+      throw serf ? explained(error, serf.address ?? SERF_ADDRESS) : error;
+    }
   }
 
   /**
@@ -152,10 +201,44 @@ export class Bridge {
     this.#service.stop();
     const socket = await this.#socket?.catch(() => undefined);
     await socket?.close();
+    this.#host?.stop();
   }
 
   /** Stops, at the end of an `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+const SERF_ADDRESS = "127.0.0.1:7373";
+
+function openSerf(
+  transport: Transport,
+  { address = SERF_ADDRESS, authKey, onPartition = "serve" }: BridgeSerfOptions,
+  common: Pick<SerfHostOptions, "clock" | "log" | "metrics" | "cluster" | "placementKey">,
+): { readonly host: SerfHost; readonly agent: HostAgent } {
+  const { clock, log, metrics } = common;
+  const key = authKey === undefined ? {} : { authKey };
+  const client = new SerfClient({ transport, address, clock, log, metrics, ...key });
+  const probe = tcpProbe(transport, clock);
+  const host = new SerfHost({ ...common, agent: client, onPartition, probe });
+  return { host, agent: new HostAgent(client, host) };
+}
+
+/** What whoever starts a bridge is told of an agent that does not let it. */
+function explained(error: unknown, address: string): unknown {
+  const code = error instanceof ToychatError ? error.code : "";
+  if (code === "serf_auth_refused") {
+    return new ToychatError(
+      "agent_refused",
+      `the Serf agent at ${address} refused the key: give its rpc_auth key (${errorMessage(error)})`,
+      { cause: error },
+    );
+  }
+  if (!code.startsWith("serf_") && !code.startsWith("connect")) return error;
+  return new ToychatError(
+    "agent_unreachable",
+    `no Serf agent at ${address} (${errorMessage(error)}): start one by "serf agent", or say where it is`,
+    { cause: error },
+  );
 }

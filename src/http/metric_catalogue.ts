@@ -177,6 +177,29 @@ const COUNTERS: readonly Row[] = [
     "reason",
     "unauthorized wrong_cluster wrong_secret unproved_timeout wrong_token origin too_many_connections",
   ],
+  // The Serf agent.
+  ["toychat_serf_connects_total", "bridge member", "Connections to the Serf agent."],
+  [
+    "toychat_serf_connection_failures_total",
+    "bridge member",
+    "Connections to the Serf agent that failed or were lost.",
+    "reason",
+    "unreachable connection_lost timeout auth_refused bad_reply refused",
+  ],
+  [
+    "toychat_serf_calls_total",
+    "bridge member",
+    "Calls to the Serf agent, by how they ended.",
+    "outcome",
+    "ok refused timeout lost",
+  ],
+  [
+    "toychat_serf_events_total",
+    "bridge member",
+    "What the Serf agent's stream told.",
+    "kind",
+    "member user query",
+  ],
   // Limits and trust.
   [
     "toychat_rate_limited_total",
@@ -264,6 +287,26 @@ const COUNTERS: readonly Row[] = [
     "bridge",
     "Connections ended as too many had not proven the secret.",
   ],
+  // Other hosts, by Serf.
+  ["toychat_serf_publications_total", "bridge member", "Times that the members of this host were published."],
+  [
+    "toychat_serf_publication_failures_total",
+    "bridge member",
+    "Publications that failed; they are tried again.",
+  ],
+  [
+    "toychat_member_conflicts_total",
+    "bridge member",
+    "Members of this host that lost their id or their slot to one of another host.",
+    "what",
+  ],
+  [
+    "toychat_silent_members_total",
+    "bridge member",
+    "Members of hosts without a bridge that were found dead, or alive again.",
+    "verdict",
+  ],
+  ["toychat_seals_total", "bridge member", "Times that this host has lost the majority, and sealed."],
   // The process.
   [
     "toychat_log_events_suppressed_total",
@@ -291,6 +334,18 @@ const GAUGES: readonly Row[] = [
   ["toychat_links", "proxy chat", "Open links, dialled (out) or taken (in).", "direction"],
   ["toychat_lease_held", "chat", "1 while the ChatServer may accept messages."],
   ["toychat_bridge_connected", "member", "1 while there is a connection to the bridge."],
+  ["toychat_serf_connected", "bridge member", "1 while there is a connection to the Serf agent."],
+  [
+    "toychat_serf_hosts",
+    "bridge member",
+    "Agents that the own one knows, by what it thinks of them.",
+    "status",
+  ],
+  [
+    "toychat_sealed",
+    "bridge member",
+    "1 while the ChatServers of this host may not accept, as it hears too few others.",
+  ],
   ["toychat_bridge_connections", "bridge", "Connections of members and readers."],
   ["toychat_unauthenticated_connections", "proxy", "Connections that have not been let in yet."],
   ["toychat_authentications_pending", "proxy", "Questions to `authenticate` that are open."],

@@ -41,8 +41,8 @@ export class Route {
   #stale = 0;
   /**
    * Accepted by an earlier owner and not acknowledged: should that one fail now, they go out again, and nothing sent
-   * later may have overtaken them. And what this owner held when the members were announced to it once more: it may have
-   * refused it before it heard of that.
+   * later may have overtaken them. And what this owner holds of what it was sent before the members were announced to it
+   * once more: it may have refused it before it heard of that.
    */
   readonly #owed: Set<Entry> = new Set();
   /** What is not over, in order of arrival (and some that are). */
@@ -266,7 +266,8 @@ export class Route {
     if (link === this.source) this.#detach(link, false);
     else this.#forget(link);
     this.settle();
-    this.#router.arrived(this);
+    // It may still be on its way from an owner whose link has not ended.
+    if (this.wanted === undefined) this.#router.arrived(this);
     this.pump();
   }
 
@@ -342,8 +343,10 @@ export class Route {
   held(link: Link, frame: HeldFrame | AcceptedFrame): void {
     for (const entry of this.entries) {
       if (entry.seq !== frame.seq || entry.sender.id !== frame.session || entry.link !== link) continue;
-      if (frame.type === "held" && entry.state === "sent") entry.state = "held";
-      else if (frame.type === "accepted" && entry.state === "held") this.#settled(entry);
+      if (frame.type === "held" && entry.state === "sent") {
+        entry.state = "held";
+        if (entry.number < this.#announced) this.#owed.add(entry);
+      } else if (frame.type === "accepted" && entry.state === "held") this.#settled(entry);
       break;
     }
     this.#trim();

@@ -375,6 +375,28 @@ describe("a room that moves by plan", () => {
     expect(link.take("message").map(({ seq, head }) => [seq, head])).toEqual([[1, true], [2, undefined]]);
   });
 
+  test("is sent nothing more, after such an announcement, before what the owner holds is accepted or refused", () => {
+    const setup = new Setup();
+    const link = setup.open("c1");
+    const ada = sender();
+    for (const late of [false, true]) {
+      setup.tell(ada);
+      const [first] = link.take("message");
+      const held = { type: "held" as const, room: "r", session: ada.id, seq: first!.seq };
+      if (!late) setup.router.frame(link, held);
+      setup.view("c2");
+      setup.view("c1");
+      if (late) setup.router.frame(link, held);
+      setup.router.confirmed(link, first!.n);
+      setup.tell(ada);
+      expect(setup.sent(link)).toEqual([]);
+      setup.refuse(link, first!);
+      const again = link.take("message");
+      expect(again.map(({ seq, head }) => [seq, head])).toEqual([[ada.seq - 1, true], [ada.seq, undefined]]);
+      setup.router.confirmed(link, again.at(-1)!.n);
+    }
+  });
+
   test("is announced to the next owner without members too, since that one may wait for it", () => {
     const setup = new Setup();
     setup.members.set("r", [["p.b.1", "ada"]]);
@@ -676,6 +698,9 @@ test("a round ends only when a room that waits at another owner, and was never o
   setup.view("c3", "v3");
   first.frames = [];
   second.frames = second.frames.filter((frame) => frame.type !== "announced");
+  expect(second.types).not.toContain("announced");
+  // A link that ends elsewhere does not end the round.
+  setup.reset(setup.open("c4"));
   expect(second.types).not.toContain("announced");
   setup.release(first, 2);
   expect(second.types.slice(-2)).toEqual(["announce", "announced"]);

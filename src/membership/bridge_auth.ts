@@ -29,17 +29,10 @@ export function isNonce(value: unknown): value is string {
 /** Makes and checks proofs of one secret. */
 export class BridgeAuth {
   readonly #proofKey: Uint8Array;
-  readonly #token: string;
 
-  /** Derives the keys. Throws `invalid_secret` where the secret is empty. */
+  /** Derives the key. Throws `invalid_secret` where the secret is empty. */
   constructor(secret: string) {
     this.#proofKey = deriveKey(secret, "toychat bridge proof 1");
-    this.#token = bytesToHex(deriveKey(secret, "toychat bridge token 1"));
-  }
-
-  /** The bearer token of HTTP requests: 64 hexadecimal digits. */
-  get token(): string {
-    return this.#token;
   }
 
   /** The proof of one side: 64 hexadecimal digits. */
@@ -51,11 +44,6 @@ export class BridgeAuth {
   /** Whether a value is the proof of one side. */
   proves(prover: Prover, challenge: Challenge, proof: unknown): boolean {
     return equalHex(proof, this.prove(prover, challenge));
-  }
-
-  /** Whether an `Authorization` header carries the token. */
-  authorizes(header: string | undefined): boolean {
-    return equalHex(/^Bearer ([0-9a-f]+)$/i.exec(header ?? "")?.[1]?.toLowerCase(), this.#token);
   }
 }
 

@@ -11,6 +11,7 @@ import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { ClientTlsOptions, Transport } from "../lib/transport.ts";
 import { BridgeLease } from "./bridge_lease.ts";
+import { bridgeUnreachable } from "./bridge_link.ts";
 import { BridgeLoop } from "./bridge_loop.ts";
 import type { Lease, MemberInfo, Membership } from "./membership.ts";
 import { checkMember } from "./names.ts";
@@ -26,6 +27,11 @@ export interface BridgeMembershipOptions {
   readonly url?: string;
   /** The cluster secret; must be the bridge's. */
   readonly secret?: string;
+  /**
+   * A token of the bridge for members, which is shown instead of proving the secret: for a bridge that has tokens and no
+   * secret. The bridge then proves nothing either.
+   */
+  readonly token?: string;
   /** How a `wss:` URL is connected to; default by the authorities that the runtime knows. */
   readonly tls?: ClientTlsOptions;
   /** Name of the cluster; default `"toychat"`. Must be the bridge's. */
@@ -76,7 +82,7 @@ export class BridgeMembership implements Membership {
   readonly #key: Uint8Array;
   readonly #timeoutMs: number;
   readonly #loop: BridgeLoop;
-  readonly #events: Emitter<{ view: [view: View] }> = new Emitter();
+  readonly #events: Emitter<{ view: [view: View]; drain: [id: string] }> = new Emitter();
   readonly #firstView: Emitter<{ view: [] }> = new Emitter();
   #placement: Placement;
   /** The newest view taken from the bridge, by the bridge's own count. */
@@ -95,12 +101,14 @@ export class BridgeMembership implements Membership {
       transport: options.transport,
       clock: this.#clock,
       secret: options.secret,
+      token: options.token,
       tls: options.tls,
       cluster: options.cluster ?? "toychat",
       log: this.#log,
       metrics: this.metrics,
       slots: () => this.view.slots,
       onView: (value) => this.#take(value),
+      onDrain: (id) => this.#askedToDrain(id),
     });
   }
 
@@ -161,10 +169,25 @@ export class BridgeMembership implements Membership {
     return this.#events.on("view", listener);
   }
 
+  /**
+   * Calls `listener` with the member's id when an operator asks that it drains and ends (`cluster.drain` of
+   * docs/protocol.md). Nothing happens by itself: `ChatServer.stop({ drain: true })` does as asked.
+   */
+  onDrain(listener: (id: string) => void): () => void {
+    return this.#events.on("drain", listener);
+  }
+
   /** Leaves where a member has joined, and closes the connection. */
   async close(): Promise<void> {
     await this.#loop.lease?.leave();
     this.#loop.stop();
+  }
+
+  #askedToDrain(id: unknown): void {
+    const lease = this.#loop.lease;
+    if (!lease || lease.left || lease.id !== id) return;
+    this.#log("info", "drain_asked", { id: lease.id });
+    this.#events.emit("drain", lease.id);
   }
 
   async #leave(lease: BridgeLease): Promise<void> {
@@ -189,16 +212,7 @@ export class BridgeMembership implements Membership {
 
   #unreachable(): ToychatError {
     if (!this.#taken) this.#loop.pause();
-    const last = this.#loop.lastError;
-    const why = last instanceof ToychatError ? last.code.replaceAll("_", " ") : "it does not answer";
-    return new ToychatError(
-      "bridge_unreachable",
-      `no bridge at ${this.#url} within ${
-        this.#timeoutMs / 1000
-      } s (${why}): start one with "toychat bridge", or say ` +
-        "where it is by --bridge",
-      { cause: last },
-    );
+    return bridgeUnreachable(this.#url, this.#timeoutMs, this.#loop.lastError);
   }
 
   /** Checks a view and makes it the current one. Throws where it is malformed. */
@@ -211,6 +225,7 @@ export class BridgeMembership implements Membership {
       const revision = this.view.revision + 1;
       const view = createView({ members, slots, revision, placementKey: this.#key });
       this.#placement = createPlacement(view, this.#key);
+      this.#loop.lease?.follow(view);
       this.#events.emit("view", view);
     }
     this.#firstView.emit("view");

@@ -7,6 +7,8 @@ import { type Clock, randomId } from "../lib/clock.ts";
 import { Emitter } from "../lib/emitter.ts";
 import { LEASE } from "./lease_times.ts";
 import type { Lease, MemberInfo } from "./membership.ts";
+import { INCARNATION_LENGTH } from "./names.ts";
+import type { View } from "./view.ts";
 
 /** What a lease asks of its membership. */
 export interface LeaseKeeper {
@@ -50,7 +52,7 @@ export class BridgeLease implements Lease {
     this.info = { id: info.id, role: info.role, address: info.address };
     this.#clock = clock;
     this.#keeper = keeper;
-    this.incarnation = randomId(clock, 8);
+    this.incarnation = randomId(clock, INCARNATION_LENGTH);
   }
 
   /** The member's id. */
@@ -94,12 +96,12 @@ export class BridgeLease implements Lease {
   /** Becomes a new incarnation, to be registered. */
   renew(): void {
     this.replaces = this.incarnation;
-    this.incarnation = randomId(this.#clock, 8);
+    this.incarnation = randomId(this.#clock, INCARNATION_LENGTH);
     this.registeredAt = undefined;
   }
 
   /**
-   * The bridge has registered the incarnation, asked at `at`. Returns false where that is too long ago to count, or the
+   * The bridge has registered the incarnation, as proven at `at`. Returns false where that is too long ago to count, or the
    * lease was lost meanwhile: the member must become a new incarnation.
    */
   registered(incarnation: string, slot: number | undefined, bridge: string, at: number): boolean {
@@ -118,6 +120,12 @@ export class BridgeLease implements Lease {
     this.replaces = undefined;
     if (rejoined) this.#rejoins.emit("rejoin");
     return true;
+  }
+
+  /** Takes the slot that a view gives this incarnation: where two claimed one, the bridge has given another. */
+  follow(view: View): void {
+    const own = view.members.find(({ id }) => id === this.id);
+    if (own?.slot !== undefined && own.incarnation === this.incarnation) this.slot = own.slot;
   }
 
   /** Calls `listener` each time the lease was lost and has been taken again. */

@@ -14,7 +14,8 @@ import type {
   Transport,
 } from "../lib/transport.ts";
 import { BridgeAuth, type Challenge, isNonce } from "./bridge_auth.ts";
-import { readMessages, RpcCaller, type RpcParams } from "./json_rpc.ts";
+import { readMessages, type RpcParams } from "./json_rpc.ts";
+import { RpcCaller } from "./rpc_caller.ts";
 
 /** Where and how to reach a bridge. */
 export interface BridgeLinkOptions {
@@ -26,6 +27,8 @@ export interface BridgeLinkOptions {
   readonly clock: Clock;
   /** The cluster's secret. */
   readonly secret: string | undefined;
+  /** A token of the bridge, which is shown instead of proving the secret; the bridge then proves nothing either. */
+  readonly token?: string | undefined;
   /** How a `wss:` URL is connected to. */
   readonly tls: ClientTlsOptions | undefined;
   /** Name of the cluster. */
@@ -47,6 +50,8 @@ export class BridgeLink implements ConnectionHandler {
   bridge = "";
   /** Whether the connection has ended. */
   over = false;
+  /** When the newest renewal that was answered on this link was sent. */
+  provenAt = -Infinity;
   /** Resolves when the connection has ended. */
   readonly ended: Promise<void>;
   #end: () => void = () => {};
@@ -136,7 +141,14 @@ export async function openBridgeLink(options: BridgeLinkOptions): Promise<Bridge
   }
 }
 
-const REFUSALS: readonly string[] = ["wrong_cluster", "wrong_secret", "unauthorized", "upgrade_refused"];
+const REFUSALS: readonly string[] = [
+  "wrong_cluster",
+  "wrong_secret",
+  "wrong_token",
+  "no_secret",
+  "unauthorized",
+  "upgrade_refused",
+];
 
 function explain(error: unknown, url: string, timedOut: boolean): unknown {
   if (!(error instanceof ToychatError)) return error;
@@ -152,15 +164,34 @@ function refused(url: string, why: string): ToychatError {
   return new ToychatError("bridge_refused", `the bridge at ${url} is not to be trusted: ${why}`);
 }
 
+/** The error of who could not reach a bridge in time; `last` is what the last attempt failed with. */
+export function bridgeUnreachable(url: string, timeoutMs: number, last: unknown): ToychatError {
+  const why = last instanceof ToychatError ? last.code.replaceAll("_", " ") : "it does not answer";
+  return new ToychatError(
+    "bridge_unreachable",
+    `no bridge at ${url} within ${timeoutMs / 1000} s (${why}): start one with "toychat bridge", or say ` +
+      "where it is by --bridge",
+    { cause: last },
+  );
+}
+
+function checkBridge(bridge: unknown, url: string, method: string): string {
+  if (typeof bridge === "string" && /^[a-z0-9]{1,32}$/.test(bridge)) return bridge;
+  throw refused(url, `its answer to ${method} is malformed`);
+}
+
 async function prove(link: BridgeLink, options: BridgeLinkOptions): Promise<void> {
-  const { cluster, secret, url } = options;
+  const { cluster, secret, token, url } = options;
+  if (token !== undefined) {
+    const { bridge } = await link.call("auth.token", { token, cluster });
+    link.bridge = checkBridge(bridge, url, "auth.token");
+    return;
+  }
   const memberNonce = bytesToHex(options.clock.randomBytes(16));
   const answer = await link.call("auth.challenge", { nonce: memberNonce, cluster });
   const { nonce: bridgeNonce, bridge, required } = answer;
-  if (!isNonce(bridgeNonce) || typeof bridge !== "string" || !/^[a-z0-9]{1,32}$/.test(bridge)) {
-    throw refused(url, "its answer to auth.challenge is malformed");
-  }
-  link.bridge = bridge;
+  if (!isNonce(bridgeNonce)) throw refused(url, "its answer to auth.challenge is malformed");
+  link.bridge = checkBridge(bridge, url, "auth.challenge");
   if (secret === undefined) {
     if (required === false) return;
     throw new ToychatError(
@@ -170,7 +201,7 @@ async function prove(link: BridgeLink, options: BridgeLinkOptions): Promise<void
   }
   if (required !== true) throw refused(url, "it has no secret: start it with the one that this process has");
   const auth = new BridgeAuth(secret);
-  const challenge: Challenge = { cluster, bridge, memberNonce, bridgeNonce };
+  const challenge: Challenge = { cluster, bridge: link.bridge, memberNonce, bridgeNonce };
   const { proof } = await link.call("auth.prove", { proof: auth.prove("member", challenge) });
   if (!auth.proves("bridge", challenge, proof)) throw refused(url, "it does not know the cluster secret");
 }

@@ -23,6 +23,8 @@ export interface BridgeLoopOptions {
   readonly clock: Clock;
   /** The cluster's secret. */
   readonly secret: string | undefined;
+  /** A token of the bridge, instead of the secret's proof. */
+  readonly token: string | undefined;
   /** How a `wss:` URL is connected to. */
   readonly tls: ClientTlsOptions | undefined;
   /** Name of the cluster. */
@@ -35,6 +37,8 @@ export interface BridgeLoopOptions {
   readonly slots: () => number;
   /** Takes what a bridge says is a view; throws where it is not. */
   readonly onView: (value: unknown) => void;
+  /** The bridge says that an operator asks a member to drain. */
+  readonly onDrain: (id: unknown) => void;
 }
 
 /** Retries: so soon after the first failure, doubled up to the most, each between half and all of it. Milliseconds. */
@@ -184,12 +188,14 @@ export class BridgeLoop {
 
   /** One connection from its opening to its end. */
   async #connectOnce(run: number, accepted: () => void): Promise<void> {
-    const { log, onView } = this.#options;
+    const { log, onView, onDrain } = this.#options;
     const link = await openBridgeLink({
       ...this.#options,
       timeoutMs: CONNECT_MS,
       onNotification: (method, params) => {
-        if (method === "view.changed" && run === this.#run) this.#safely(() => onView(params));
+        if (run !== this.#run) return;
+        if (method === "view.changed") this.#safely(() => onView(params));
+        else if (method === "cluster.drain") onDrain(params.id);
       },
     });
     if (run !== this.#run) return link.end(this.#clock);
@@ -222,6 +228,7 @@ export class BridgeLoop {
     if (lost) void this.#registration.registerOn(link);
     link.call("cluster.renew").then(() => {
       this.#answeredAt = this.#clock.now();
+      link.provenAt = sentAt;
       if (this.lease?.registeredAt === link.bridge) this.lease.proven(sentAt);
     }, () => {});
   }

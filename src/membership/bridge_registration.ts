@@ -23,6 +23,8 @@ export interface BridgeRegistrationOptions {
 }
 
 const RETRY_MS = 200;
+/** Refusals that pass by themselves: whoever joins tries again as long as it may take. */
+const PASSING: readonly string[] = ["sealed"];
 
 interface Joining {
   readonly resolve: () => void;
@@ -104,7 +106,8 @@ export class BridgeRegistration {
         return true;
       }
       this.#options.onView(result);
-      if (!lease.registered(incarnation, readSlot(result.slot, lease), link.bridge, sentAt)) return false;
+      const provenAt = Math.max(sentAt, link.provenAt);
+      if (!lease.registered(incarnation, readSlot(result.slot, lease), link.bridge, provenAt)) return false;
       if (lease.draining && !draining) await this.#tell(link, "cluster.drain");
       this.#joining?.resolve();
       this.#joining = undefined;
@@ -125,7 +128,7 @@ export class BridgeRegistration {
       lease.lose();
       return false;
     }
-    if (this.#joining) {
+    if (this.#joining && !PASSING.includes(code)) {
       this.#joining.reject(error);
       this.forget(lease);
       return true;

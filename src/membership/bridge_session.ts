@@ -1,21 +1,16 @@
 /**
- * One connection to the bridge: who is on it, whether it has proved the secret, and the member that lives by it.
+ * One connection to the bridge: who is on it, what it may do, and the member that lives by it.
  *
  * @module
  */
-import { printable } from "../lib/errors.ts";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { printable, ToychatError } from "../lib/errors.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "../lib/transport.ts";
 import { type BridgeAuth, type Challenge, isNonce } from "./bridge_auth.ts";
-import {
-  answerMessages,
-  readMessages,
-  requestText,
-  RPC_CODES,
-  RpcError,
-  type RpcParams,
-} from "./json_rpc.ts";
-import { ToychatError } from "../lib/errors.ts";
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { BridgeOutbox, type OutboxHost } from "./bridge_outbox.ts";
+import type { BridgeTokens } from "./bridge_tokens.ts";
+import { answerMessages, readMessages, RPC_CODES, RpcError, type RpcParams } from "./json_rpc.ts";
+import { higher, type Scope } from "./rpc_scope.ts";
 
 /** The member that lives by a connection. */
 export interface SessionMember {
@@ -36,13 +31,17 @@ export type BridgeRefusal =
   | "too_many_connections";
 
 /** What a session needs of its bridge. */
-export interface SessionHost {
+export interface SessionHost extends OutboxHost {
   /** Identifies this life of the bridge. */
   readonly instance: string;
   /** Name of the cluster. */
   readonly cluster: string;
   /** Undefined without a secret. */
   readonly auth: BridgeAuth | undefined;
+  /** Undefined where nobody needs to show anything. */
+  readonly tokens: BridgeTokens | undefined;
+  /** Requests in one batch. */
+  readonly maxBatch: number;
   /** Milliseconds, monotonic. */
   now(): number;
   /** Random bytes for a nonce. */
@@ -51,7 +50,7 @@ export interface SessionHost {
   refused(address: string, reason: BridgeRefusal): void;
   /** Carries out a method of an authenticated session. */
   call(session: BridgeSession, method: string, params: RpcParams): unknown;
-  /** The session may call every method. */
+  /** The session has shown what it may do. */
   proved(session: BridgeSession): void;
   /** The session has ended. */
   ended(session: BridgeSession): void;
@@ -60,8 +59,6 @@ export interface SessionHost {
 /** Characters of a text before and after the proof. */
 const MAX_UNPROVED = 4096;
 const MAX_TEXT = 65_536;
-/** Bytes queued to a subscriber before it is cut off. */
-const MAX_QUEUED = 1_048_576;
 
 /** A WebSocket connection with JSON-RPC on it. */
 export class BridgeSession implements ConnectionHandler {
@@ -73,18 +70,29 @@ export class BridgeSession implements ConnectionHandler {
   member: SessionMember | undefined;
   /** Whether it wants every new view. */
   subscribed = false;
-  /** Whether it may call more than `auth.*`. */
-  proved = false;
+  /** The beginnings of names of the user events that it wants. */
+  readonly events: Set<string> = new Set();
+  /** The beginnings of names of the queries that it wants. */
+  readonly queries: Set<string> = new Set();
+  /** Requests that are under way. */
+  calls = 0;
+  /** What it may do; undefined before it has shown anything: then it may call `auth.*` alone. */
+  scope: Scope | undefined;
   /** Whether the connection is gone, or is being ended. */
   over = false;
+  /** What goes out. */
+  readonly outbox: BridgeOutbox;
+  readonly #gone: AbortController = new AbortController();
   readonly #host: SessionHost;
   readonly #connection: Connection;
   #challenge: Challenge | undefined;
 
-  /** Takes over a connection. */
-  constructor(host: SessionHost, connection: Connection) {
+  /** Takes over a connection; `scope` where it has shown a token with its first request. */
+  constructor(host: SessionHost, connection: Connection, scope?: Scope) {
     this.#host = host;
     this.#connection = connection;
+    this.outbox = new BridgeOutbox(connection, host);
+    this.scope = scope;
     this.openedAt = this.heardAt = host.now();
   }
 
@@ -93,31 +101,34 @@ export class BridgeSession implements ConnectionHandler {
     return this.#connection.remoteAddress;
   }
 
+  /** Aborted when the connection has ended: what it waits for is of no use. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
   /** Takes one message. */
   data(chunk: Uint8Array | string): void {
     if (this.over) return;
     if (typeof chunk !== "string") return this.end(1003, "JSON-RPC is text");
-    if (chunk.length > (this.proved ? MAX_TEXT : MAX_UNPROVED)) return this.end(1009, "message too long");
+    if (chunk.length > (this.scope ? MAX_TEXT : MAX_UNPROVED)) return this.end(1009, "message too long");
     this.heardAt = this.#host.now();
     answerMessages(
-      readMessages(chunk),
+      readMessages(chunk, this.#host.maxBatch),
       (method, params) => this.#call(method, params),
-      (text) => this.#send(text),
+      (text) => this.#answer(text),
     );
   }
 
-  /** Nothing waits for the connection to drain: who is too slow is cut off. */
-  drain(): void {}
+  /** The peer has read what was queued. */
+  drain(): void {
+    if (!this.over) this.outbox.drained();
+  }
 
   /** The connection has ended. */
   close(_reason: CloseReason): void {
     this.over = true;
+    this.#gone.abort();
     this.#host.ended(this);
-  }
-
-  /** Sends a notification. */
-  notify(method: string, params: object): void {
-    this.#send(requestText(method, params));
   }
 
   /** Ends the connection with a close frame; what was sent before still arrives. */
@@ -132,9 +143,8 @@ export class BridgeSession implements ConnectionHandler {
     this.#connection.terminate();
   }
 
-  #send(text: string): void {
-    this.#connection.send(text);
-    if (this.#connection.bufferedAmount > MAX_QUEUED) this.terminate();
+  #answer(text: string): void {
+    if (!this.outbox.answer(text)) this.end(1013, "ask less, or read what is answered");
   }
 
   #call(method: string, params: RpcParams): unknown {
@@ -142,11 +152,12 @@ export class BridgeSession implements ConnectionHandler {
     if (this.over) throw new ToychatError("connection_ended", "this connection was ended before the request");
     if (method === "auth.challenge") return this.#startProof(params);
     if (method === "auth.prove") return this.#takeProof(params);
-    if (!this.proved) {
+    if (method === "auth.token") return this.#takeToken(params);
+    if (!this.scope) {
       this.#endAfterReply("not authenticated", "unauthorized");
       throw new ToychatError(
         "unauthorized",
-        "begin with auth.challenge, then auth.prove where the answer requires it",
+        "begin with auth.challenge, then auth.prove where the answer requires it; or with auth.token",
       );
     }
     return this.#host.call(this, method, params);
@@ -155,19 +166,12 @@ export class BridgeSession implements ConnectionHandler {
   #startProof({ nonce, cluster }: RpcParams): unknown {
     if (!isNonce(nonce)) throw new RpcError(RPC_CODES.invalidParams, "nonce must be 32 hexadecimal digits");
     if (this.#challenge) throw new ToychatError("unauthorized", "one challenge a connection");
-    if (typeof cluster !== "string" || cluster !== this.#host.cluster) {
-      this.#endAfterReply("another cluster", "wrong_cluster");
-      const named = typeof cluster === "string" ? `"${printable(cluster, 40)}"` : "none";
-      throw new ToychatError(
-        "wrong_cluster",
-        `this bridge serves the cluster "${this.#host.cluster}", the caller belongs to ${named}`,
-      );
-    }
+    this.#checkCluster(cluster);
     const bridgeNonce = bytesToHex(this.#host.randomBytes(16));
     const bridge = this.#host.instance;
-    this.#challenge = { cluster, bridge, memberNonce: nonce, bridgeNonce };
-    if (this.#host.auth === undefined) this.#prove();
-    return { nonce: bridgeNonce, bridge, cluster, required: !this.proved };
+    this.#challenge = { cluster: this.#host.cluster, bridge, memberNonce: nonce, bridgeNonce };
+    if (!this.#host.tokens) this.#prove("admin");
+    return { nonce: bridgeNonce, bridge, cluster: this.#host.cluster, required: this.scope === undefined };
   }
 
   #takeProof({ proof }: RpcParams): unknown {
@@ -177,12 +181,38 @@ export class BridgeSession implements ConnectionHandler {
       this.#endAfterReply("wrong secret", "wrong_secret");
       throw new ToychatError("wrong_secret", "the caller's secret is not this bridge's");
     }
-    this.#prove();
+    this.#prove("admin");
     return { proof: auth.prove("bridge", this.#challenge) };
   }
 
-  #prove(): void {
-    this.proved = true;
+  #takeToken({ token, cluster }: RpcParams): unknown {
+    const { tokens, instance } = this.#host;
+    if (!tokens) {
+      throw new ToychatError("no_secret", "this bridge has neither secret nor tokens: leave it out");
+    }
+    if (cluster !== undefined) this.#checkCluster(cluster);
+    const scope = tokens.scopeOf(token);
+    if (!scope) {
+      this.#endAfterReply("wrong token", "wrong_token");
+      throw new ToychatError("wrong_token", "this bridge knows no such token");
+    }
+    this.#prove(scope);
+    return { scope: this.scope, bridge: instance, cluster: this.#host.cluster };
+  }
+
+  /** Ends the connection where the caller names another cluster, or none. */
+  #checkCluster(cluster: unknown): void {
+    if (cluster === this.#host.cluster) return;
+    this.#endAfterReply("another cluster", "wrong_cluster");
+    const named = typeof cluster === "string" ? `"${printable(cluster, 40)}"` : "none";
+    throw new ToychatError(
+      "wrong_cluster",
+      `this bridge serves the cluster "${this.#host.cluster}", the caller belongs to ${named}`,
+    );
+  }
+
+  #prove(scope: Scope): void {
+    this.scope = higher(this.scope, scope);
     this.#host.proved(this);
   }
 

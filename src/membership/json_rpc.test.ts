@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ToychatError } from "../lib/errors.ts";
-import { answerMessages, readMessages, requestText, RpcCaller, type RpcParams } from "./json_rpc.ts";
+import { answerMessages, readMessages, requestText, type RpcParams } from "./json_rpc.ts";
+import { RpcCaller } from "./rpc_caller.ts";
 
 type Call = (method: string, params: RpcParams) => unknown;
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { errorMessage, printable, ToychatError } from "../lib/errors.ts";
+import { ToychatError } from "../lib/errors.ts";
 
 /** Identifies a request. */
 export type RpcId = string | number | null;
@@ -77,14 +77,15 @@ export const RPC_CODES = {
   refused: -32000,
 } as const;
 
-/** Requests in one batch. */
-const MAX_BATCH = 16;
+/** Requests in one batch, where nothing else is said. */
+export const MAX_BATCH = 16;
 /** Arrays and objects within one another. */
 const MAX_DEPTH = 16;
 const MAX_METHOD = 64;
 const MAX_ID = 64;
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -142,8 +143,11 @@ function readItem(item: unknown): RpcRequest | RpcAnswer | RpcInvalid {
   return answers ? readAnswer(item) : invalid("a message has a method, or an id and one of result and error");
 }
 
-/** Reads one text. Never throws: what is wrong comes back as an item of kind `invalid`. */
-export function readMessages(text: string): RpcMessages {
+/**
+ * Reads one text, which may be a batch of at most `maxBatch` messages. Never throws: what is wrong comes back as an item of
+ * kind `invalid`.
+ */
+export function readMessages(text: string, maxBatch: number = MAX_BATCH): RpcMessages {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -154,8 +158,8 @@ export function readMessages(text: string): RpcMessages {
     return { batch: false, items: [invalid(`a key "__proto__", or more than ${MAX_DEPTH} levels`)] };
   }
   if (!Array.isArray(value)) return { batch: false, items: [readItem(value)] };
-  if (value.length === 0 || value.length > MAX_BATCH) {
-    return { batch: false, items: [invalid(`a batch has 1 to ${MAX_BATCH} requests, not ${value.length}`)] };
+  if (value.length === 0 || value.length > maxBatch) {
+    return { batch: false, items: [invalid(`a batch has 1 to ${maxBatch} requests, not ${value.length}`)] };
   }
   return { batch: true, items: value.map(readItem) };
 }
@@ -171,11 +175,14 @@ export class RpcError extends Error {
   override readonly name = "RpcError";
   /** A number from {@linkcode RPC_CODES}. */
   readonly code: number;
+  /** For programs; undefined where the code says it all. */
+  readonly data: unknown;
 
-  /** Makes an error with a JSON-RPC code and a message for people. */
-  constructor(code: number, message: string) {
+  /** Makes an error with a JSON-RPC code, a message for people, and what programs may want to know. */
+  constructor(code: number, message: string, data?: unknown) {
     super(message);
     this.code = code;
+    this.data = data;
   }
 }
 
@@ -184,7 +191,10 @@ export class RpcError extends Error {
  * code in `data.code`, anything else as an internal error without its message, which is nothing for outsiders.
  */
 export function errorObject(error: unknown): RpcErrorObject {
-  if (error instanceof RpcError) return { code: error.code, message: error.message };
+  if (error instanceof RpcError) {
+    const { code, message, data } = error;
+    return data === undefined ? { code, message } : { code, message, data };
+  }
   if (error instanceof ToychatError) {
     return { code: RPC_CODES.refused, message: error.message, data: { code: error.code } };
   }
@@ -221,11 +231,12 @@ function answerItem(item: RpcRequest, call: RpcMethodCall): AnswerObject | Promi
 /**
  * Answers the requests in a text. Methods are called before this returns, in order; `reply` is called at most once, with
  * the text of all answers: at once where no method returned a promise, and not at all where there is nothing to answer.
+ * Where the text was no batch and its one answer is an error, `reply` is given that, too.
  */
 export function answerMessages(
   messages: RpcMessages,
   call: RpcMethodCall,
-  reply: (text: string) => void,
+  reply: (text: string, error: RpcErrorObject | undefined) => void,
 ): void {
   const answers: (AnswerObject | Promise<AnswerObject>)[] = [];
   for (const item of messages.items) {
@@ -238,63 +249,10 @@ export function answerMessages(
     if (item.id !== undefined) answers.push(answer);
   }
   if (answers.length === 0) return;
-  const send = (all: AnswerObject[]) => reply(JSON.stringify(messages.batch ? all : all[0]));
+  const send = (all: AnswerObject[]): void =>
+    messages.batch
+      ? reply(JSON.stringify(all), undefined)
+      : reply(JSON.stringify(all[0]), (all[0] as AnswerObject).error);
   if (answers.some((answer) => answer instanceof Promise)) void Promise.all(answers).then(send);
   else send(answers as AnswerObject[]);
-}
-
-interface Pending {
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: ToychatError) => void;
-}
-
-/** The asking side: numbers requests and matches answers to them. */
-export class RpcCaller {
-  readonly #send: (text: string) => void;
-  readonly #pending: Map<number, Pending> = new Map();
-  #lastId = 0;
-
-  /** `send` sends a text to the other side. */
-  constructor(send: (text: string) => void) {
-    this.#send = send;
-  }
-
-  /**
-   * Sends a request; resolves with its result.
-   *
-   * @throws {ToychatError} with the code that the other side gave in `data.code`, else `rpc_error`; or what
-   * {@linkcode RpcCaller.fail} was given.
-   */
-  call(method: string, params: object): Promise<unknown> {
-    const id = ++this.#lastId;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
-      this.#send(requestText(method, params, id));
-    });
-  }
-
-  /** Takes an answer; one to no question is ignored. */
-  take(answer: RpcAnswer): void {
-    const pending = typeof answer.id === "number" ? this.#pending.get(answer.id) : undefined;
-    if (!pending) return;
-    this.#pending.delete(answer.id as number);
-    if (answer.error) pending.reject(toError(answer.error));
-    else pending.resolve(answer.result);
-  }
-
-  /** Rejects everything that waits: the connection is gone. */
-  fail(error: unknown): void {
-    const cause = error instanceof ToychatError ? error : new ToychatError("rpc_error", errorMessage(error));
-    for (const pending of this.#pending.values()) pending.reject(cause);
-    this.#pending.clear();
-  }
-}
-
-function toError(error: RpcErrorObject): ToychatError {
-  const data = error.data;
-  const code = isObject(data) && typeof data.code === "string" && /^[a-z_]{1,40}$/.test(data.code)
-    ? data.code
-    : "rpc_error";
-  // From outside, yet meant for people: what could disturb a terminal is escaped, quotes are not.
-  return new ToychatError(code, printable(error.message, 500).replaceAll('\\"', '"'));
 }

@@ -57,6 +57,11 @@ export interface Membership {
   join(member: MemberInfo): Promise<Lease>;
   /** Calls `listener` with each new view. */
   onView(listener: (view: View) => void): () => void;
+  /**
+   * Calls `listener` with a member's id when an operator asks that this member, which joined here, drains and ends; absent
+   * where nobody can ask. Returns a function that removes it.
+   */
+  onDrain?(listener: (id: string) => void): () => void;
   /** What it counts, to be served beside the metrics of who uses it; undefined where it counts nothing. */
   readonly metrics?: Metrics;
   /** Leaves with every member that joined here, and closes connections. */

@@ -10,6 +10,9 @@ import type { Role } from "./view.ts";
 /** Slots are small numbers: 0 to this, exclusive. It bounds what a faulty peer can make everyone allocate. */
 export const MAX_SLOTS = 1024;
 
+/** Characters of an incarnation that a member draws: as many as fit into what a bridge publishes of each member. */
+export const INCARNATION_LENGTH = 6;
+
 const ID = /^[a-z0-9-]{1,8}$/;
 const INCARNATION = /^[a-z0-9-]{1,32}$/;
 const ADDRESS = /^(?:\[[0-9A-Fa-f:.]{2,45}(?:%[0-9A-Za-z]{1,16})?\]|[0-9A-Za-z._-]{1,253}):([0-9]{1,5})$/;

@@ -23,7 +23,7 @@ export interface Member {
   readonly incarnation: string;
   /** `host:port`. */
   readonly address: string;
-  /** A ChatServer's place in the placement. */
+  /** A ChatServer's place in the placement. One that drains may be without: another ChatServer holds its slot. */
   readonly slot?: number;
   /** Where it stands. */
   readonly state: MemberState;

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
+import { blake2b } from "@noble/hashes/blake2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import fc from "fast-check";
 import { ToychatError } from "../lib/errors.ts";
-import { placementKey } from "./placement.ts";
-import { createView } from "./view.ts";
+import { createPlacement, placementKey } from "./placement.ts";
+import { createView, type Member, type MemberState } from "./view.ts";
 import { readWireView } from "./wire_view.ts";
 
 const KEY = placementKey();
@@ -21,6 +23,10 @@ function wire(): Record<string, unknown> & { view: Record<string, unknown> } {
   return JSON.parse(JSON.stringify({ bridge: "b1", view, settling: false, gone: [] }));
 }
 
+function chat(id: string, slot: number, state: MemberState): Member {
+  return { id, role: "chat", incarnation: "1", address: "127.0.0.1:7001", slot, state };
+}
+
 function changed(change: (view: ReturnType<typeof wire>) => void): unknown {
   const value = wire();
   change(value);
@@ -34,6 +40,30 @@ test("a view survives the wire", () => {
   const { view, settling, gone } = readWireView(wire(), KEY);
   expect(view.members.map((m) => m.id)).toEqual(["a", "b", "p"]);
   expect([view.slots, view.revision, settling, gone]).toEqual([3, 9, false, []]);
+});
+
+test("a ChatServer that drains may be without a slot, as one that lost its slot to another", () => {
+  const { slot: _lost, ...drained } = chat("a", 0, "draining");
+  const members = [drained, chat("b", 0, "alive")];
+  const view = createView({ members, slots: 1, placementKey: KEY });
+  const sent = JSON.parse(JSON.stringify({ bridge: "b1", view, settling: false, gone: [] }));
+  const read = readWireView(sent, KEY).view;
+  expect([read.members, read.digest]).toEqual([members, view.digest]);
+  expect(createPlacement(read, KEY).owner("plaza")?.id).toBe("b");
+  for (const state of ["joining", "alive"] as const) {
+    const claims = {
+      ...sent,
+      view: createView({ members: [{ ...drained, state }], slots: 1, placementKey: KEY }),
+    };
+    expect(() => readWireView(JSON.parse(JSON.stringify(claims)), KEY)).toThrow('slot of "a"');
+  }
+});
+
+test("the digest writes a dash for a slot that a ChatServer does not have", () => {
+  const { slot: _lost, ...drained } = chat("chat-1", 0, "draining");
+  const text = "toychat view 1\nslots 1\nchat-1 chat 1 127.0.0.1:7001 - draining\n";
+  const digest = bytesToHex(blake2b(new TextEncoder().encode(text), { key: KEY, dkLen: 8 }));
+  expect(createView({ members: [drained], slots: 1, placementKey: KEY }).digest).toBe(digest);
 });
 
 test("a view whose digest is not that of its members is refused", () => {

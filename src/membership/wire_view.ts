@@ -23,7 +23,7 @@ export interface WireView {
 }
 
 /** Members of one view: more than this is refused. */
-const MAX_MEMBERS = 4096;
+export const MAX_MEMBERS = 4096;
 const STATES: readonly unknown[] = ["joining", "alive", "draining"];
 
 function malformed(what: string): ToychatError {
@@ -40,8 +40,9 @@ function readMember(value: unknown): Member {
   if (!isRole(role) || !isIncarnation(incarnation) || !isAddress(address, role) || !STATES.includes(state)) {
     throw malformed(`role, incarnation, address or state of "${id}"`);
   }
-  const slotFits = role === "chat" ? isSlot(slot) : slot === undefined;
-  if (!slotFits) throw malformed(`slot of "${id}"`);
+  // Of two placed ChatServers in one slot, after a partition, the one that lost it drains without any.
+  const unplaced = role === "proxy" || state === "draining";
+  if (!(slot === undefined ? unplaced : role === "chat" && isSlot(slot))) throw malformed(`slot of "${id}"`);
   return { id, role, incarnation, address, slot: slot as number | undefined, state: state as MemberState };
 }
 

@@ -48,6 +48,7 @@ export const LAYERS: readonly Layer[] = [
 /** Which files may import a package from outside. */
 const PACKAGES: Readonly<Record<string, (path: string) => boolean>> = {
   "mqtt-packet": (path) => path === "src/protocols/mqtt_codec.ts",
+  "@msgpack/msgpack": (path) => path === "src/membership/serf/serf_codec.ts",
   "hono": inFolder("src/http"),
   "prom-client": (path) => path === "src/http/prometheus.ts",
   "jose": inFolder("src/auth"),

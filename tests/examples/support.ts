@@ -38,10 +38,15 @@ export interface TestUser {
 }
 
 /** Connects by MQTT 5 and joins rooms. */
-export async function mqttUser(port: number, name: string, rooms: readonly string[]): Promise<TestUser> {
+export async function mqttUser(
+  port: number,
+  name: string,
+  rooms: readonly string[],
+  host = "127.0.0.1",
+): Promise<TestUser> {
   const client: MqttClient = await connectAsync({
     port,
-    host: "127.0.0.1",
+    host,
     clientId: name,
     protocolVersion: 5,
     reconnectPeriod: 0,

@@ -87,10 +87,17 @@ describe("metrics:", () => {
   });
 
   test("what else the document says of metrics, alert rules among it, names some that exist", () => {
-    const named = [...text.matchAll(/\b(?:toychat|process)_[a-z_]+[a-z]\b/g)].map(([name]) => name);
+    const hosts = readFileSync(join(root, "docs/serf.md"), "utf8");
+    const named = [...(text + hosts).matchAll(/\b(?:toychat|process)_[a-z_]+[a-z]\b/g)].map(([name]) => name);
     const bases = named.map((name) => name.replace(/_(?:bucket|sum|count)$/, ""));
     expect(bases.filter((name) => !CATALOGUE.has(name))).toEqual([]);
   });
+});
+
+test("every alarm in docs/operations.md has its meaning there, and no other has", () => {
+  const alarms = [...text.matchAll(/- alert: (\w+)/g)].map(([, name = ""]) => name);
+  expect(alarms.length).toBeGreaterThan(10);
+  expect([...table("alarm").keys()].sort()).toEqual(alarms.sort());
 });
 
 describe("log events:", () => {

@@ -128,7 +128,9 @@ function leftOut({ model, receiver, publication }: Expectation): boolean {
   const { peak = 0 } = receiver.proxy.sockets.witnesses.get(receiver.user) ?? {};
   if (receiver.stalls.length > 0 || peak > queue.maxQueuedBytes / 2) return true;
   // What waited for an owner may come all at once, and be too much although nothing else is queued.
-  return model.kind !== "slow" && receiver.proxy.server.metrics.get("toychat_slow_consumers_total") > 0;
+  return model.kind !== "slow" &&
+    ["toychat_slow_consumers_total", "toychat_deliveries_dropped_total"]
+      .some((counter) => receiver.proxy.server.metrics.get(counter) > 0);
 }
 
 function excused(expectation: Expectation, stay: Stay): boolean {

@@ -71,9 +71,9 @@ export class ModelList implements List {
   }
 
   killed({ id, membership }: Process): void {
-    const { entered } = membership as ModelMembership;
+    const { lease } = membership as ModelMembership;
     const noticed = this.#random("deaths").below(this.#world.detection + 1);
-    this.#clock.after(noticed, () => this.registry.withdraw(id, entered));
+    this.#clock.after(noticed, () => this.registry.withdraw(id, lease?.entered));
   }
 
   frozen(process: Process, ms: number): void {

@@ -37,19 +37,22 @@ export interface ListKeeper {
 export class ModelLease implements Lease {
   readonly id: string;
   incarnation: string;
+  /** The one that was entered last: its process may not know of it yet. */
+  entered: string;
   slot: number | undefined;
   /** Whether it was lost and not taken again. */
   lost = false;
   /** Until this time it is in doubt. */
   doubtUntil = 0;
   draining = false;
+  left = false;
   readonly rejoins: Emitter<{ rejoin: [] }> = new Emitter();
   readonly #membership: ModelMembership;
 
   constructor(membership: ModelMembership, id: string, place: Place) {
     this.#membership = membership;
     this.id = id;
-    this.incarnation = place.incarnation;
+    this.incarnation = this.entered = place.incarnation;
     this.slot = place.slot;
   }
 
@@ -68,8 +71,8 @@ export class ModelLease implements Lease {
   }
 
   leave(): Promise<void> {
-    this.lost = true;
-    this.#membership.keeper.withdraw(this.id, this.incarnation);
+    this.lost = this.left = true;
+    this.#membership.keeper.withdraw(this.id, this.entered);
     return Promise.resolve();
   }
 }
@@ -80,8 +83,6 @@ export class ModelMembership implements Membership {
   readonly clock: Clock;
   readonly keeper: ListKeeper;
   lease: ModelLease | undefined;
-  /** The incarnation that was entered last; the lease learns of it later. */
-  entered: string | undefined;
   readonly #events: Emitter<{ view: [view: View] }> = new Emitter();
   #waiting: { condition: (view: View) => boolean; resolve: () => void }[] = [];
   #info: MemberInfo | undefined;
@@ -117,7 +118,6 @@ export class ModelMembership implements Membership {
   async join(member: MemberInfo): Promise<Lease> {
     this.#info = member;
     const lease = this.lease = new ModelLease(this, member.id, this.keeper.enter(member));
-    this.entered = lease.incarnation;
     // It may lose the lease and take it again while it waits.
     await this.learned((view) =>
       view.members.some((m) => m.incarnation === lease.incarnation && m.state !== "joining")
@@ -186,10 +186,11 @@ export class ModelMembership implements Membership {
   /** The process is entered again as a new incarnation, and told so. */
   rejoin(): void {
     const { lease } = this;
-    if (!lease || !this.#info) return;
+    if (!lease || lease.left || !this.#info) return;
     const place = this.keeper.enter(this.#info);
-    this.entered = place.incarnation;
+    lease.entered = place.incarnation;
     this.clock.after(this.keeper.rejoinDelay(this.id), () => {
+      if (lease.left) return;
       lease.incarnation = place.incarnation;
       lease.slot = place.slot;
       lease.lost = false;

@@ -1,0 +1,199 @@
+/**
+ * The members of the own host, and what becomes of their claims: a ChatServer joins for a second in which others may
+ * contest its slot, and takes another one where it loses.
+ *
+ * @module
+ */
+import type { Cancel, Clock } from "../../lib/clock.ts";
+import { ToychatError } from "../../lib/errors.ts";
+import { checkMember } from "../names.ts";
+import { type Claim, Registry } from "../registry.ts";
+import type { Member, MemberState } from "../view.ts";
+
+/** What a claim is checked against: all that is known of the cluster. */
+export interface Claims {
+  /** The host that holds an id, where it is another one. */
+  holder(id: string): { readonly host: string; readonly member: Member } | undefined;
+  /** Whether a slot is claimed on another host. */
+  isTaken(slot: number): boolean;
+  /** The lowest slot that nobody claims; throws `no_free_slot`. */
+  freeSlot(): number;
+}
+
+/** Options of {@linkcode OwnMembers}. */
+export interface OwnMembersOptions {
+  /** Time. */
+  readonly clock: Clock;
+  /** The cluster's placement key. */
+  readonly placementKey: Uint8Array;
+  /** What claims are checked against. */
+  readonly claims: Claims;
+  /** The address of a member as others will read it; throws where they could not reach it. */
+  readonly published: (member: Claim) => string;
+  /** Throws where the members do not fit into what a host can publish. */
+  readonly fits: (members: readonly Member[]) => void;
+  /** Members are new or have changed, or were withdrawn. */
+  readonly onChange: (changed: readonly Member[], withdrawn: readonly Member[]) => void;
+}
+
+/** A claim to a slot stands when nobody has contested it for so long. Milliseconds. */
+export const UNCONTESTED_MS = 1000;
+
+interface Waiting {
+  readonly incarnation: string;
+  readonly done: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  cancel: Cancel;
+}
+
+/** The members of the own host by id. */
+export class OwnMembers {
+  readonly #options: OwnMembersOptions;
+  readonly #registry: Registry;
+  /** Claims that do not stand yet, by id. */
+  readonly #waiting: Map<string, Waiting> = new Map();
+
+  /** None at first. */
+  constructor(options: OwnMembersOptions) {
+    this.#options = options;
+    this.#registry = new Registry(options.placementKey);
+  }
+
+  /** All of them, by id. */
+  get list(): readonly Member[] {
+    return this.#registry.view.members;
+  }
+
+  /** The member that holds an id. */
+  get(id: string): Member | undefined {
+    return this.#registry.get(id);
+  }
+
+  /** Enters a member that the host's agent still publishes from the bridge's life before. */
+  restore(member: Member): void {
+    this.#registry.claim(member);
+    if (member.state === "joining") this.#wait(member);
+  }
+
+  /**
+   * Enters a member, or changes the entry of the same incarnation. A ChatServer that is new is `joining` until its claim
+   * stands.
+   *
+   * @throws {ToychatError} what {@linkcode Registry.claim} throws, and what `fits` throws.
+   */
+  claim(claim: Claim): Member {
+    const { claims, fits, onChange } = this.#options;
+    const before = this.get(claim.id);
+    const same = before?.incarnation === claim.incarnation;
+    const other = claims.holder(claim.id);
+    if (other && !before) throw taken(claim.id, other.host, other.member);
+    const wanted = this.#claimed(claim, same ? before : undefined);
+    const member = this.#registry.claim(wanted);
+    try {
+      fits(this.list);
+    } catch (error) {
+      this.#registry.withdraw(member.id);
+      if (before) this.#registry.claim(before);
+      throw error;
+    }
+    if (!same) this.#drop(claim.id);
+    if (member.state === "joining" && !this.#waiting.has(member.id)) this.#wait(member);
+    onChange([member], []);
+    return member;
+  }
+
+  #claimed(given: Claim, before: Member | undefined): Claim {
+    const { claims, published } = this.#options;
+    checkMember(given);
+    const claim = { ...given, address: published(given) };
+    if (claim.role !== "chat") return claim;
+    if (before) return { ...claim, slot: before.slot, state: kept(before.state, claim.state) };
+    if (claim.slot !== undefined && claims.isTaken(claim.slot)) {
+      throw new ToychatError(
+        "slot_taken",
+        `slot ${claim.slot} is held on another host: register again without a slot`,
+      );
+    }
+    const state = claim.state === "draining" ? "draining" : "joining";
+    return { ...claim, slot: claim.slot ?? claims.freeSlot(), state };
+  }
+
+  /** Resolves when a claim stands; undefined where it does already. */
+  settled(id: string, incarnation: string): Promise<void> | undefined {
+    const waiting = this.#waiting.get(id);
+    return waiting?.incarnation === incarnation ? waiting.done : undefined;
+  }
+
+  /** Changes a member's state; false where that incarnation does not hold the id. */
+  setState(id: string, incarnation: string, state: MemberState): boolean {
+    if (!this.#registry.setState(id, incarnation, state)) return false;
+    if (state !== "joining") this.#stand(id);
+    this.#options.onChange([this.get(id) as Member], []);
+    return true;
+  }
+
+  /** Strikes a member out; false where that incarnation does not hold the id. */
+  withdraw(id: string, incarnation: string): boolean {
+    const member = this.get(id);
+    if (!member || !this.#registry.withdraw(id, incarnation)) return false;
+    this.#drop(id);
+    this.#options.onChange([], [member]);
+    return true;
+  }
+
+  /** Another member holds this one's slot: it joins again with a free one, and stays in the life that it has. */
+  move(id: string): void {
+    const member = this.get(id);
+    if (!member || member.slot === undefined) return;
+    const slot = this.#options.claims.freeSlot();
+    const state = member.state === "draining" ? "draining" : "joining";
+    const moved = this.#registry.claim({ ...member, slot, state });
+    this.#waiting.get(id)?.cancel();
+    if (state === "joining") this.#wait(moved);
+    this.#options.onChange([moved], []);
+  }
+
+  /** Ends what waits. */
+  stop(): void {
+    for (const { cancel } of this.#waiting.values()) cancel();
+  }
+
+  #wait({ id, incarnation }: Member): void {
+    const { clock } = this.#options;
+    const cancel = clock.after(UNCONTESTED_MS, () => this.setState(id, incarnation, "alive"));
+    const before = this.#waiting.get(id);
+    if (before) return void (before.cancel = cancel);
+    let resolve = (): void => {};
+    let reject = (_error: unknown): void => {};
+    const done = new Promise<void>((yes, no) => [resolve, reject] = [yes, no]);
+    done.catch(() => {});
+    this.#waiting.set(id, { incarnation, done, resolve, reject, cancel });
+  }
+
+  #stand(id: string): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.cancel();
+    waiting?.resolve();
+  }
+
+  #drop(id: string): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.cancel();
+    waiting?.reject(new ToychatError("withdrawn", `"${id}" was withdrawn before its claim stood`));
+  }
+}
+
+/** A member that comes back in the same life may have begun to drain; it never becomes placed by that. */
+function kept(before: MemberState, now: MemberState | undefined): MemberState {
+  return now === "draining" ? "draining" : before;
+}
+
+function taken(id: string, host: string, { role, address }: Member): ToychatError {
+  return new ToychatError(
+    "duplicate_member_id",
+    `the id "${id}" is taken by the ${role} at ${address} on the host "${host}": choose another --id, or stop that process`,
+  );
+}

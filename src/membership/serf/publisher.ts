@@ -1,0 +1,131 @@
+/**
+ * Tells the cluster what lives on this host: as a tag of its agent, which is the truth and slow, and as user events, which
+ * are a hint and quick.
+ *
+ * @module
+ */
+import { type Cancel, type Clock, delay } from "../../lib/clock.ts";
+import { errorMessage } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { Metrics } from "../../lib/metrics.ts";
+import type { Member } from "../view.ts";
+import { DELTA_EVENT, encodeDelta } from "./host_delta.ts";
+import { encodeHost, HOST_TAG, SEQ_MODULUS } from "./host_tag.ts";
+import type { SerfClient } from "./serf_client.ts";
+
+/** Options of {@linkcode Publisher}. */
+export interface PublisherOptions {
+  /** The host's agent. */
+  readonly agent: Pick<SerfClient, "agentName" | "connected" | "setTags" | "userEvent">;
+  /** Time. */
+  readonly clock: Clock;
+  /** Where events go. */
+  readonly log: Logger;
+  /** Where to count. */
+  readonly metrics: Metrics;
+  /** See `clusterTag`. */
+  readonly clusterTag: string;
+  /** The members of this host. */
+  readonly members: () => readonly Member[];
+  /** The highest number of slots that this host knows of. */
+  readonly slots: () => number;
+}
+
+/** Milliseconds after a failure. */
+const RETRY_MS = 500;
+/** The tag is written again so often: what somebody else did to it does not last. */
+const REFRESH_MS = 30_000;
+
+const encoder = new TextEncoder();
+
+/** Keeps the tag of one host up to date. */
+export class Publisher {
+  /** The IP address of the agent. */
+  address = "";
+  /** Counts publications. */
+  seq = 0;
+  readonly #options: PublisherOptions;
+  #published: string | undefined;
+  #dirty = false;
+  #writing = false;
+  #stopped = false;
+  #written: Promise<void> = Promise.resolve();
+  readonly #cancel: Cancel;
+
+  /** Publishes nothing until `changed`. */
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#cancel = options.clock.every(REFRESH_MS, () => this.renew());
+  }
+
+  /** Throws where members do not fit into what a host can publish. */
+  fits(members: readonly Member[]): void {
+    this.#value(members);
+  }
+
+  /** Members are new or have changed, or were withdrawn: tells it at once as a hint, and by the tag. */
+  members(changed: readonly Member[], withdrawn: readonly Member[]): void {
+    const { agent, clusterTag, log } = this.#options;
+    const { address: agentAddress, seq: before } = this;
+    const seq = this.seq = (before + 1) % SEQ_MODULUS;
+    const { agentName } = agent;
+    const change = { clusterTag, agentName, agentAddress, seq, changed, withdrawn };
+    for (const hint of agent.connected ? encodeDelta(change) : []) {
+      agent.userEvent(DELTA_EVENT, encoder.encode(hint), { coalesce: false }).catch((error) => {
+        log("warn", "serf_event_failed", { message: errorMessage(error) });
+      });
+    }
+    this.changed();
+  }
+
+  /** What the tag is to say has changed, but for members. */
+  changed(): void {
+    this.#dirty = true;
+    if (!this.#writing) this.#written = this.#write();
+  }
+
+  /** Writes the tag whatever it was: the agent may have lost it. */
+  renew(): void {
+    this.#published = undefined;
+    this.changed();
+  }
+
+  /** Resolves when what has changed is published, or could not be. */
+  async flush(): Promise<void> {
+    await this.#written;
+  }
+
+  /** Ends; the tag stays. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  #value(members: readonly Member[]): string {
+    const { clusterTag, slots } = this.#options;
+    const { address: agentAddress, seq } = this;
+    return encodeHost({ clusterTag, slots: slots(), seq, members, agentAddress });
+  }
+
+  /** One call at a time: agents hold back those who call more often. */
+  async #write(): Promise<void> {
+    const { agent, clock, log, members, metrics } = this.#options;
+    this.#writing = true;
+    while (this.#dirty && !this.#stopped && agent.connected) {
+      this.#dirty = false;
+      try {
+        const text = this.#value(members());
+        if (text === this.#published) continue;
+        await agent.setTags(new Map([[HOST_TAG, text]]));
+        this.#published = text;
+        metrics.count("toychat_serf_publications_total");
+      } catch (error) {
+        log("warn", "serf_publication_failed", { message: errorMessage(error) });
+        metrics.count("toychat_serf_publication_failures_total");
+        this.#dirty = true;
+        await delay(clock, RETRY_MS);
+      }
+    }
+    this.#writing = false;
+  }
+}

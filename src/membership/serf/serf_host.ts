@@ -1,0 +1,395 @@
+/**
+ * One host of a cluster that finds itself by Serf: publishes the own members, follows everybody else's, and makes of all of
+ * it the one view that every host makes.
+ *
+ * @module
+ */
+import type { Cancel, Clock } from "../../lib/clock.ts";
+import { printable, ToychatError } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { Metrics } from "../../lib/metrics.ts";
+import type { OnPartition } from "../bridge_agent.ts";
+import type { BookKeeper, MemberBook } from "../bridge_members.ts";
+import type { Claim } from "../registry.ts";
+import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
+import { ClusterBook, type HostInfo } from "./cluster_book.ts";
+import type { OwnLoss } from "./conflicts.ts";
+import { Follower } from "./follower.ts";
+import {
+  clusterTag,
+  decodeHost,
+  firstSeq,
+  HOST_TAG,
+  hostHash,
+  publishedAddress,
+  SEQ_MODULUS,
+} from "./host_tag.ts";
+import { type LiveHost, Liveness } from "./liveness.ts";
+import { type Claims, OwnMembers } from "./own_members.ts";
+import type { Probe } from "./probe.ts";
+import { Publisher } from "./publisher.ts";
+import type { SerfClient } from "./serf_client.ts";
+import type { SerfMember } from "./serf_types.ts";
+import { Side } from "./side.ts";
+
+/** What a {@linkcode SerfHost} needs of a client of the agent. */
+export type SerfAgent = Pick<
+  SerfClient,
+  | "connected"
+  | "agentName"
+  | "start"
+  | "stop"
+  | "ready"
+  | "on"
+  | "members"
+  | "setTags"
+  | "userEvent"
+  | "query"
+  | "respond"
+>;
+
+/** Options of {@linkcode SerfHost}. */
+export interface SerfHostOptions {
+  /** The host's agent. It is started and stopped with the host. */
+  readonly agent: SerfAgent;
+  /** Time and chance. */
+  readonly clock: Clock;
+  /** Where events go. */
+  readonly log: Logger;
+  /** Where to count. */
+  readonly metrics: Metrics;
+  /** Name of the cluster; hosts of another one on the same gossip are not looked at. */
+  readonly cluster: string;
+  /** The cluster's placement key. */
+  readonly placementKey: Uint8Array;
+  /** What to do when cut off. */
+  readonly onPartition: OnPartition;
+  /** Asks a member of another host itself. */
+  readonly probe: Probe;
+}
+
+/** How a host stands. */
+export interface SerfHostStatus {
+  /** The name of the own agent; empty before it was reached. */
+  readonly agent: string;
+  /** Whether the agent can be reached. */
+  readonly connected: boolean;
+  /** Whether the ChatServers of this host may accept. */
+  readonly sealed: boolean;
+  /** What was asked for. */
+  readonly onPartition: OnPartition;
+  /** All hosts, sorted by name. */
+  readonly hosts: readonly HostInfo[];
+}
+
+/** An agent that restarts is back by then; later a host without one serves itself alone. */
+const ALONE_MS = 5000;
+/** Members of the bridge's life before have so long to register again. */
+const GRACE_MS = 4000;
+/** A life that begins counts on from what its predecessor may have announced without having published it. */
+const SEQ_LEAP = 64;
+/** Conflicts that are mended in one go: more than a host has members. */
+const MAX_ROUNDS = 64;
+
+/** The members of all hosts, and those of this one. */
+export class SerfHost implements MemberBook {
+  readonly #options: SerfHostOptions;
+  readonly #clusterTag: string;
+  readonly #book: ClusterBook;
+  readonly #own: OwnMembers;
+  readonly #publisher: Publisher;
+  readonly #follower: Follower;
+  #liveness: Liveness | undefined;
+  #side: Side | undefined;
+  #keeper: BookKeeper | undefined;
+  #cancelGrace: Cancel = () => {};
+  #self: string | undefined;
+  #view: View;
+  #resolving = false;
+
+  /** Does nothing until `start`. */
+  constructor(options: SerfHostOptions) {
+    const { agent, clock, log, metrics, cluster, placementKey, onPartition } = options;
+    this.#options = options;
+    this.#view = emptyView(placementKey);
+    this.#clusterTag = clusterTag(cluster, placementKey);
+    this.#book = new ClusterBook({
+      clusterTag: this.#clusterTag,
+      self: () => this.#self,
+      keepFailed: onPartition === "seal",
+    });
+    this.#own = new OwnMembers({
+      clock,
+      placementKey,
+      claims: this.#claims(),
+      published: (claim) => publishedAddress({ ...claim, state: "joining" }, this.#publisher.address),
+      fits: (members) => this.#publisher.fits(members),
+      onChange: (changed, withdrawn) => {
+        this.#book.setOwn(this.#own.list);
+        this.#publisher.members(changed, withdrawn);
+        this.#resolve();
+      },
+    });
+    this.#publisher = new Publisher({
+      agent,
+      clock,
+      log,
+      metrics,
+      clusterTag: this.#clusterTag,
+      members: () => this.#own.list,
+      slots: () => this.#book.slots,
+    });
+    this.#follower = new Follower({
+      agent,
+      clock,
+      log,
+      onList: (list) => this.#take(list),
+      onDelta: (payload) => this.#book.delta(payload, clock.now()) && this.#resolve(),
+      onQuery: (query) => this.#liveness?.asked(query),
+      onUp: () => this.#renew(),
+      onTick: () => this.#judge(),
+    });
+    for (const status of ["alive", "leaving", "failed"] as const) {
+      metrics.gauge("toychat_serf_hosts", () => this.#count(status), { status });
+    }
+  }
+
+  /** The newest view. */
+  get view(): View {
+    return this.#view;
+  }
+
+  /** Whether the ChatServers of this host may not accept, since the majority of hosts cannot be heard. */
+  get sealed(): boolean {
+    return this.#side?.sealed ?? false;
+  }
+
+  /** How the host stands. */
+  get status(): SerfHostStatus {
+    const { agent: { connected }, onPartition } = this.#options;
+    return { agent: this.#self ?? "", connected, sealed: this.sealed, onPartition, hosts: this.#known() };
+  }
+
+  /** Names who keeps the members' connections. */
+  attach(keeper: BookKeeper): void {
+    this.#keeper = keeper;
+  }
+
+  /**
+   * Connects to the agent, takes up what it still publishes of this host, and follows it from then on.
+   *
+   * @param timeoutMs Milliseconds to wait for the agent; default 10000.
+   * @throws {ToychatError} what `SerfClient.ready` throws.
+   */
+  async start(timeoutMs = 10_000): Promise<void> {
+    const { agent, log, metrics, onPartition } = this.#options;
+    agent.start();
+    await agent.ready(timeoutMs);
+    const list = await agent.members();
+    const self = this.#self = agent.agentName;
+    this.#side = new Side({ self, onPartition, log, metrics });
+    this.#restore(list);
+    this.#take(list);
+    this.#liveness = this.#listen(self, this.#side);
+    this.#liveness.start();
+    this.#follower.start();
+    this.#publisher.changed();
+  }
+
+  /** Ends. What the agent publishes stays, for the next life of the bridge. */
+  stop(): void {
+    this.#cancelGrace();
+    this.#liveness?.stop();
+    this.#follower.stop();
+    this.#publisher.stop();
+    this.#own.stop();
+    this.#options.agent.stop();
+  }
+
+  /**
+   * Enters a member of this host.
+   *
+   * @throws {ToychatError} what {@linkcode OwnMembers.claim} throws; `sealed` for a ChatServer on the side of a partition
+   * that may not accept.
+   */
+  claim(claim: Claim): Member {
+    if (this.sealed && claim.role === "chat") {
+      throw new ToychatError(
+        "sealed",
+        "this host hears less than the majority of the hosts with ChatServers, and may not serve until it does",
+      );
+    }
+    this.#supersede(claim);
+    return this.#own.claim(claim);
+  }
+
+  /** Resolves when the claim of a member stands; undefined where it does. */
+  settled(id: string, incarnation: string): Promise<void> | undefined {
+    return this.#own.settled(id, incarnation);
+  }
+
+  /** Changes the state of a member of this host; false where that incarnation does not hold the id. */
+  setState(id: string, incarnation: string, state: MemberState): boolean {
+    return this.#own.setState(id, incarnation, state);
+  }
+
+  /** Strikes out a member of this host; false where that incarnation does not hold the id. */
+  withdraw(id: string, incarnation: string): boolean {
+    return this.#own.withdraw(id, incarnation);
+  }
+
+  /** Resolves when the agent has what this host last published. */
+  flush(): Promise<void> {
+    return this.#publisher.flush();
+  }
+
+  /** Raises the number of slots to what a member has seen. */
+  raiseSlots(slots: number): void {
+    this.#book.raiseSlots(slots);
+    this.#resolve();
+  }
+
+  /** A process that died with the bridge has been started again before its former life was given up. */
+  #supersede({ id, incarnation, replaces }: Claim): void {
+    const before = this.#own.get(id);
+    if (!before || before.incarnation === incarnation || before.incarnation === replaces) return;
+    if (!this.#keeper?.holds(id, before.incarnation)) this.#own.withdraw(id, before.incarnation);
+  }
+
+  #listen(self: string, side: Side): Liveness {
+    const { agent, clock, log, metrics, probe } = this.#options;
+    return new Liveness({
+      agent,
+      clock,
+      log,
+      metrics,
+      clusterTag: this.#clusterTag,
+      self,
+      hosts: () => this.#others(),
+      nameOf: (hash) => this.#known().find(({ name }) => hostHash(name) === hash)?.name,
+      answer: () => side.testimony(this.#known(), clock.now()),
+      quorum: side.quorum,
+      probe,
+      onVerdict: (host, { id, incarnation }, dead) => {
+        this.#book.verdict(host, id, incarnation, dead);
+        this.#resolve();
+      },
+      onHeard: () => this.#judge(),
+    });
+  }
+
+  #claims(): Claims {
+    const now = (): number => this.#options.clock.now();
+    return {
+      holder: (id) => {
+        const holder = this.#book.holder(id, now());
+        return holder && holder.host !== this.#self ? holder : undefined;
+      },
+      isTaken: (slot) => this.#view.members.some((one) => one.slot === slot && !this.#own.get(one.id)),
+      freeSlot: () => this.#book.freeSlot(now()),
+    };
+  }
+
+  /** The agent is back, and may have lost what it published. */
+  #renew(): void {
+    this.#liveness?.forgive();
+    this.#publisher.renew();
+  }
+
+  #take(list: readonly SerfMember[]): void {
+    const own = list.find(({ name }) => name === this.#self);
+    const moved = own !== undefined && own.address !== this.#publisher.address;
+    if (own) this.#publisher.address = own.address;
+    const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
+    this.#book.agents(entries, this.#options.clock.now());
+    if (moved) this.#publisher.changed();
+    this.#judge();
+  }
+
+  /** Takes up what the agent still publishes of the bridge's life before. */
+  #restore(list: readonly SerfMember[]): void {
+    const { clock, log } = this.#options;
+    const own = list.find(({ name }) => name === this.#self);
+    const address = this.#publisher.address = own?.address ?? "";
+    const value = decodeHost(own?.tags.get(HOST_TAG) ?? "", this.#clusterTag, address);
+    this.#publisher.seq = value ? (value.seq + SEQ_LEAP) % SEQ_MODULUS : firstSeq(clock.wallTime());
+    if (!value) return;
+    this.#book.raiseSlots(value.slots);
+    for (const member of value.members) this.#own.restore(member);
+    this.#book.setOwn(this.#own.list);
+    log("info", "members_restored", { members: value.members.length });
+    this.#cancelGrace = clock.after(GRACE_MS, () => this.#withdrawAbsent(value.members));
+  }
+
+  #withdrawAbsent(restored: readonly Member[]): void {
+    for (const { id, incarnation } of restored) {
+      if (!this.#keeper?.holds(id, incarnation)) this.#revoke(id, incarnation, "absent");
+    }
+  }
+
+  #revoke(id: string, incarnation: string, reason: "sealed" | "conflict" | "absent"): void {
+    if (this.#own.withdraw(id, incarnation)) this.#keeper?.revoked(id, incarnation, reason);
+  }
+
+  /** Sees who may accept and who may be given up, by who was heard. */
+  #judge(): void {
+    const now = this.#options.clock.now();
+    const chats = ({ name, value }: HostInfo): boolean | undefined =>
+      (name === this.#self ? this.#own.list : value?.members)?.some(({ role }) => role === "chat");
+    const judgement = this.#side?.judge(this.#known(), chats, this.#book.kept(), now);
+    for (const name of judgement?.drop ?? []) this.#book.drop(name);
+    for (const { id, incarnation, role } of judgement?.seal ? this.#own.list : []) {
+      if (role === "chat") this.#revoke(id, incarnation, "sealed");
+    }
+    this.#resolve();
+  }
+
+  /** Makes the view anew where something has changed, and mends what the own host has lost to others. */
+  #resolve(): void {
+    if (this.#resolving) return;
+    this.#resolving = true;
+    let outcome = this.#outcome();
+    for (let round = 0; outcome.lost[0] && round < MAX_ROUNDS; round++) {
+      this.#mend(outcome.lost[0]);
+      outcome = this.#outcome();
+    }
+    this.#resolving = false;
+    const { slots } = this.#book;
+    const { placementKey } = this.#options;
+    const { members } = outcome;
+    const view = createView({ members, slots, revision: this.#view.revision + 1, placementKey });
+    if (view.digest === this.#view.digest) return;
+    if (slots !== this.#view.slots) this.#publisher.changed();
+    this.#view = view;
+    this.#keeper?.changed();
+  }
+
+  #outcome(): { readonly members: readonly Member[]; readonly lost: readonly OwnLoss[] } {
+    if (this.#follower.downMs >= ALONE_MS) return { members: this.#own.list, lost: [] };
+    return this.#book.resolve(this.#options.clock.now());
+  }
+
+  #mend({ what, member: { id, incarnation, slot }, to }: OwnLoss): void {
+    const { log, metrics } = this.#options;
+    log("warn", "member_conflict", { what, id, slot, host: printable(to.host, 128), other: to.member.id });
+    metrics.count("toychat_member_conflicts_total", 1, { what });
+    if (what === "slot") this.#own.move(id);
+    else this.#revoke(id, incarnation, "conflict");
+  }
+
+  /** The other hosts whose agents live and whose bridges have published something. */
+  #others(): LiveHost[] {
+    const now = this.#options.clock.now();
+    return this.#known()
+      .filter(({ name, status, value }) => name !== this.#self && status === "alive" && value !== undefined)
+      .map(({ name, address }) => ({ name, address, members: this.#book.membersOf(name, now) }));
+  }
+
+  #known(): HostInfo[] {
+    return this.#book.hosts(this.#options.clock.now());
+  }
+
+  #count(status: HostInfo["status"]): number {
+    return this.#known().filter((host) => host.status === status).length;
+  }
+}
