@@ -77,11 +77,14 @@ export class Liveness {
   readonly #strikes: Map<string, number> = new Map();
   readonly #probing: Set<string> = new Set();
   readonly #timers: Cancel[] = [];
+  /** The own name as others are told it. */
+  readonly #selfHash: string;
   #asked = 0;
 
   /** Does nothing until `start`. */
   constructor(options: LivenessOptions) {
     this.#options = options;
+    this.#selfHash = hostHash(options.self);
   }
 
   /** Begins. */
@@ -118,7 +121,7 @@ export class Liveness {
     if (from === undefined) return;
     const { sealed, silent, dropped } = answer();
     const text = encodeAnswer(clusterTag, {
-      host: hostHash(self),
+      host: this.#selfHash,
       sealed,
       silent: silent.map(hostHash),
       dropped: dropped.map(hostHash),
@@ -142,7 +145,7 @@ export class Liveness {
     const number = ++this.#asked;
     quorum.asked(number, clock.now());
     try {
-      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, hostHash(self))), {
+      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, this.#selfHash)), {
         timeoutMs: ANSWERS_MS,
         onResponse: (from, payload) => this.#answered(number, from, decoder.decode(payload)),
       });

@@ -12,15 +12,7 @@ import { createView, emptyView, type Member, type MemberState, type View } from 
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
 import type { OwnLoss } from "./conflicts.ts";
 import { Follower } from "./follower.ts";
-import {
-  clusterTag,
-  decodeHost,
-  firstSeq,
-  HOST_TAG,
-  hostHash,
-  publishedAddress,
-  SEQ_MODULUS,
-} from "./host_tag.ts";
+import { clusterTag, decodeHost, firstSeq, HOST_TAG, publishedAddress, SEQ_MODULUS } from "./host_tag.ts";
 import { type LiveHost, Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
 import { Publisher } from "./publisher.ts";
@@ -52,6 +44,8 @@ export class SerfHost implements MemberBook {
   #cancelGrace: Cancel = () => {};
   #self: string | undefined;
   #view: View;
+  /** What the view was made of. */
+  #made: readonly Member[] = [];
   #resolving = false;
 
   /** Does nothing until `start`. */
@@ -221,7 +215,7 @@ export class SerfHost implements MemberBook {
       clusterTag: this.#clusterTag,
       self,
       hosts: () => this.#others(),
-      nameOf: (hash) => this.#known().find(({ name }) => hostHash(name) === hash)?.name,
+      nameOf: (hash) => this.#book.nameOf(hash),
       answer: () => side.testimony(this.#known(), clock.now()),
       quorum: side.quorum,
       probe,
@@ -312,6 +306,8 @@ export class SerfHost implements MemberBook {
     const { slots } = this.#book;
     const { placementKey } = this.#options;
     const { members } = outcome;
+    if (members === this.#made && slots === this.#view.slots) return;
+    this.#made = members;
     const view = createView({ members, slots, revision: this.#view.revision + 1, placementKey });
     if (view.digest === this.#view.digest) return;
     if (slots !== this.#view.slots) this.#publisher.changed();
@@ -340,7 +336,7 @@ export class SerfHost implements MemberBook {
       .map(({ name, address }) => ({ name, address, members: this.#book.membersOf(name, now) }));
   }
 
-  #known(): HostInfo[] {
+  #known(): readonly HostInfo[] {
     return this.#book.hosts(this.#options.clock.now());
   }
 
