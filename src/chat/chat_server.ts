@@ -27,7 +27,7 @@ import { gaugeView } from "../membership/view_metrics.ts";
 import type { ChatUser, RoomInfo } from "./chat_user.ts";
 import { Confirms } from "./confirms.ts";
 import { Departures } from "./departures.ts";
-import { drain } from "./draining.ts";
+import { drain, isWithdrawn } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
 import { chatReadiness, gaugeChat } from "./observed.ts";
@@ -282,6 +282,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.metrics.count("toychat_view_changes_total");
     this.#peers.update(view);
     this.#departures.viewChanged(view);
+    if (isWithdrawn(this.#lease, view, this.#sender?.id)) this.#rooms.clear("lease-lost");
     for (const link of this.#inbound.links) link.send({ type: "digest", digest: view.digest });
     this.#rooms.viewChanged();
     this.#router.viewChanged(this.#routed());
@@ -356,8 +357,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   /**
    * Leaves the cluster.
    *
-   * @param options `drain`: hand every room to its next owner first, so that nothing is lost (default true), for at
-   * most the limit `drainMs`.
+   * @param options `drain`: hand every room to its next owner first (default true), for at most the limit `drainMs`.
    */
   async stop(options: { drain?: boolean } = {}): Promise<void> {
     if (this.#state === "stopping" || this.#state === "stopped") return;
