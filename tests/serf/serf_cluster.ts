@@ -17,7 +17,7 @@ import type { ClientPorts } from "../support/crowd.ts";
 import type { Member } from "../../src/membership/view.ts";
 import { Processes, type Running } from "../support/processes.ts";
 import { type Runtime, runtime } from "../support/runtimes.ts";
-import { type AgentOptions, SerfAgents } from "../support/serf_agents.ts";
+import { type AgentOptions, loopbackAddress, SerfAgents } from "../support/serf_agents.ts";
 import { until } from "../support/until.ts";
 import { SerfHostProcesses } from "./host_processes.ts";
 
@@ -35,8 +35,8 @@ export interface HostSpec {
 export interface SerfClusterOptions {
   /** One entry a host. */
   readonly hosts: readonly HostSpec[];
-  /** Settings of every agent beside name, address and whom it joins. */
-  readonly agent?: Partial<AgentOptions>;
+  /** Settings of each agent, by its host's number, beside name, address and whom it joins. */
+  readonly agent?: (host: number) => Partial<AgentOptions>;
   /** Variables of every role. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -69,9 +69,16 @@ export class SerfCluster {
 
   async #make(): Promise<void> {
     const { hosts, agent, env = {} } = this.#options;
-    const agents = await this.#agents.cluster(
-      hosts.map((_, index) => ({ name: `host-${index + 1}`, ...agent })),
-    );
+    // Each joins all others, so that any of them finds back.
+    const binds = hosts.map(() => loopbackAddress());
+    const agents = await Promise.all(hosts.map((_, index) =>
+      this.#agents.start({
+        name: `host-${index + 1}`,
+        bind: binds[index] ?? "",
+        join: binds.filter((_, other) => other !== index),
+        ...agent?.(index + 1),
+      })
+    ));
     for (const [index, spec] of hosts.entries()) {
       const serf = agents[index];
       if (!serf) throw new Error("every host has an agent");
