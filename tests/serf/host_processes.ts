@@ -166,11 +166,17 @@ export class SerfHostProcesses {
     ]);
   }
 
-  /** Starts a role and waits for its ready line. */
-  async start<T>(name: string, args: readonly string[]): Promise<Ready<T>> {
+  /** Starts `toychat` with some arguments and does not wait for anything. */
+  spawn(name: string, args: readonly string[]): Running {
     const { number, on, env, processes, onStart } = this.#options;
     const running = processes.spawn([...on.command, cli, ...args], { env });
     onStart(`${name} of host ${number}`, running);
+    return running;
+  }
+
+  /** Starts a role and waits for its ready line. */
+  async start<T>(name: string, args: readonly string[]): Promise<Ready<T>> {
+    const running = this.spawn(name, args);
     const line = await running.until(
       ({ lines }) => lines.find((line) => line.startsWith("ready ")),
       "its ready line",

@@ -17,7 +17,7 @@ import type { ClientPorts } from "../support/crowd.ts";
 import type { Member } from "../../src/membership/view.ts";
 import { Processes, type Running } from "../support/processes.ts";
 import { type Runtime, runtime } from "../support/runtimes.ts";
-import { type AgentOptions, loopbackAddress, SerfAgents } from "../support/serf_agents.ts";
+import { type AgentOptions, loopbackAddress, type SerfAgent, SerfAgents } from "../support/serf_agents.ts";
 import { until } from "../support/until.ts";
 import { SerfHostProcesses } from "./host_processes.ts";
 
@@ -37,6 +37,8 @@ export interface SerfClusterOptions {
   readonly hosts: readonly HostSpec[];
   /** Settings of each agent, by its host's number, beside name, address and whom it joins. */
   readonly agent?: (host: number) => Partial<AgentOptions>;
+  /** Whether the agents do not know each other at first; see {@linkcode SerfCluster.unite}. Default false. */
+  readonly islands?: boolean;
   /** Variables of every role. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -60,22 +62,29 @@ export class SerfCluster {
     this.#options = options;
   }
 
-  /** Starts whatever is not running, and waits until every host sees everybody alive. */
+  /** Starts whatever is not running, and waits until every host sees everybody alive; of islands each its own. */
   async whole(): Promise<void> {
     if (this.#hosts.length === 0) await this.#make();
     await Promise.all(this.#hosts.map((host) => host.whole()));
-    await this.agree(this.ids);
+    if (!this.#options.islands) return await this.agree(this.ids);
+    for (const host of this.#hosts) await this.agree(host.ids, [host]);
+  }
+
+  /** Lets the agents of islands know each other. */
+  async unite(): Promise<void> {
+    const [first, ...others] = this.#hosts;
+    await first?.agent.command(["join", ...others.map(({ agent }) => agent.bind)]);
   }
 
   async #make(): Promise<void> {
-    const { hosts, agent, env = {} } = this.#options;
+    const { hosts, agent, env = {}, islands = false } = this.#options;
     // Each joins all others, so that any of them finds back.
     const binds = hosts.map(() => loopbackAddress());
     const agents = await Promise.all(hosts.map((_, index) =>
       this.#agents.start({
         name: `host-${index + 1}`,
         bind: binds[index] ?? "",
-        join: binds.filter((_, other) => other !== index),
+        join: islands ? [] : binds.filter((_, other) => other !== index),
         ...agent?.(index + 1),
       })
     ));
@@ -122,7 +131,11 @@ export class SerfCluster {
   /**
    * Waits until the bridges of these hosts, by default all, list exactly these members, all alive, in views of one digest.
    */
-  async agree(ids: readonly string[], on = this.#hosts, ms = SERF_MS): Promise<void> {
+  async agree(
+    ids: readonly string[],
+    on: readonly SerfHostProcesses[] = this.#hosts,
+    ms = SERF_MS,
+  ): Promise<void> {
     const want = [...ids].sort().join();
     await until(
       () =>
@@ -181,9 +194,9 @@ export class SerfCluster {
     );
   }
 
-  /** An agent that ends with the cluster. */
-  agents(): SerfAgents {
-    return this.#agents;
+  /** Starts an agent that belongs to none of the hosts; it ends with the cluster. */
+  startAgent(options: AgentOptions): Promise<SerfAgent> {
+    return this.#agents.start(options);
   }
 
   /** The end of every process's log, for when a test has failed. */
