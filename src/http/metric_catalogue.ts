@@ -288,6 +288,11 @@ const COUNTERS: readonly Row[] = [
     "Connections ended as too many had not proven the secret.",
   ],
   // Other hosts, by Serf.
+  [
+    "toychat_serf_foreign_tags_total",
+    "bridge member",
+    "Times that the host's agent published what somebody else had written in this process's place.",
+  ],
   ["toychat_serf_publications_total", "bridge member", "Times that the members of this host were published."],
   [
     "toychat_serf_publication_failures_total",

@@ -18,6 +18,7 @@ import { type Claims, OwnMembers } from "./own_members.ts";
 import { Publisher } from "./publisher.ts";
 import type { SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
 import type { SerfMember } from "./serf_types.ts";
+import { refuseSharedAgent } from "./shared_agent.ts";
 import { Side } from "./side.ts";
 
 /** An agent that restarts is back by then; later a host without one serves itself alone. */
@@ -134,6 +135,7 @@ export class SerfHost implements MemberBook {
     const { agent, log, metrics, onPartition } = this.#options;
     agent.start();
     await agent.ready(timeoutMs);
+    await refuseSharedAgent(agent, this.#clusterTag);
     const list = await agent.members();
     const self = this.#self = agent.agentName;
     this.#side = new Side({ self, onPartition, log, metrics });
@@ -248,7 +250,7 @@ export class SerfHost implements MemberBook {
   #take(list: readonly SerfMember[]): void {
     const own = list.find(({ name }) => name === this.#self);
     const moved = own !== undefined && own.address !== this.#publisher.address;
-    if (own) this.#publisher.address = own.address;
+    if (own) this.#publisher.seen(own.address, own.tags.get(HOST_TAG));
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
     this.#book.agents(entries, this.#options.clock.now());
     if (moved) this.#publisher.changed();
