@@ -300,6 +300,28 @@ const COUNTERS: readonly Row[] = [
     "verdict",
   ],
   ["toychat_seals_total", "bridge member", "Times that this host has lost the majority, and sealed."],
+  [
+    "toychat_bridge_requests_total",
+    "bridge",
+    "Requests by JSON-RPC, by method; `unknown` where there is no such method.",
+    "method",
+  ],
+  [
+    "toychat_bridge_requests_refused_total",
+    "bridge",
+    "Requests refused as the caller may not, or asks for too much at a time.",
+    "reason",
+    "forbidden too_many_calls too_many_waiters too_many_subscriptions too_many_agent_calls",
+  ],
+  [
+    "toychat_bridge_notifications_left_out_total",
+    "bridge",
+    "Notifications that a slow subscriber was not sent: views that a newer one replaced, and events that it was told it lost.",
+    "what",
+    "view event",
+  ],
+  ["toychat_bridge_events_total", "bridge", "User events of applications that came by way of Serf."],
+  ["toychat_bridge_queries_total", "bridge", "Queries of applications that were shown to a subscriber."],
   // The process.
   [
     "toychat_log_events_suppressed_total",
@@ -340,6 +362,7 @@ const GAUGES: readonly Row[] = [
     "1 while the ChatServers of this host may not accept, as it hears too few others.",
   ],
   ["toychat_bridge_connections", "bridge", "Connections of members and readers."],
+  ["toychat_bridge_waiting_requests", "bridge", "Requests that wait for a change."],
   ["toychat_unauthenticated_connections", "proxy", "Connections that have not been let in yet."],
   ["toychat_authentications_pending", "proxy", "Questions to `authenticate` that are open."],
   ["toychat_authorizations_pending", "proxy", "Questions to `authorize` that are open."],
