@@ -73,14 +73,14 @@ class DocumentedAgent implements BridgeAgent {
 }
 
 const transport = await systemTransport();
-const addresses: string[] = [];
-for (let left = Number(process.argv[2] ?? "1"); left > 0; left--) {
+const start = async (): Promise<string> => {
   const listen = { host: "127.0.0.1", port: 0 };
   const bridge = new Bridge({ transport, listen, secret: SECRET, clock, agent: new DocumentedAgent() });
   await bridge.start();
   const member = new BridgeMembership({ transport, url: bridge.url, secret: SECRET, clock });
   await member.join({ id: "chat-1", role: "chat", address: "127.0.0.1:7001" });
-  addresses.push(bridge.address);
-}
+  return bridge.address;
+};
+const addresses = await Promise.all(Array.from({ length: Number(process.argv[2] ?? "1") }, start));
 await delay(clock, SETTLED_MS);
 console.log(`ready ${JSON.stringify({ addresses })}`);

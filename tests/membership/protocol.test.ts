@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,4 +69,5 @@ test.each(runtimes().map((on) => [on.name, on] as const))(
     }));
     expect(troubles.flat()).toEqual([]);
   },
+  60_000,
 );
