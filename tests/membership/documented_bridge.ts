@@ -41,8 +41,11 @@ class DocumentedAgent implements BridgeAgent {
     ]);
   }
 
+  /** The one named `flood` comes back as often as its payload says, with as much as an event carries. */
   userEvent(name: string, payload: Uint8Array): Promise<void> {
-    this.#listener({ type: "event", name, payload });
+    const times = name === "flood" ? Number(new TextDecoder().decode(payload)) : 1;
+    const carried = name === "flood" ? new Uint8Array(400).fill(0x78) : payload;
+    for (let n = 0; n < times; n++) this.#listener({ type: "event", name, payload: carried });
     return Promise.resolve();
   }
 
