@@ -49,8 +49,15 @@ test("who does not gets the newest view alone, once", () => {
   expect(leftOut).toEqual(["view", "view"]);
 });
 
-test("who does not is told which events were lost, before the view, and gets the next ones", () => {
+test("a burst of events is for who reads as well as they come", () => {
   full = true;
+  buffered = 200_000;
+  for (const n of [1, 2, 3]) outbox.event(n, `event ${n}`);
+  expect([sent.length, leftOut]).toEqual([3, []]);
+});
+
+test("who does not is told which events were lost, before the view, and gets the next ones", () => {
+  [full, buffered] = [true, 300_000];
   outbox.event(6, "event 6");
   for (const n of [7, 9]) outbox.event(n, `event ${n}`);
   outbox.query("query 1");
@@ -64,7 +71,7 @@ test("who does not is told which events were lost, before the view, and gets the
 });
 
 test("who is told of a loss and still does not read loses on, and is told again", () => {
-  full = true;
+  [full, buffered] = [true, 300_000];
   outbox.event(1, "event 1");
   outbox.event(2, "event 2");
   outbox.drained();
