@@ -3,7 +3,7 @@ import { notice, rpc, RpcBridge, SECRET } from "../../tests/support/rpc_bridge.t
 import { BridgeMembership } from "../membership/bridge_client.ts";
 import { bridgeToken } from "../membership/bridge_tokens.ts";
 import type { Scope } from "../membership/rpc_scope.ts";
-import { Bridge, type BridgeOptions } from "./bridge.ts";
+import { Bridge } from "./bridge.ts";
 
 let world: RpcBridge;
 beforeEach(() => {
@@ -116,8 +116,7 @@ describe("scopes:", () => {
 
   test("a bridge with tokens and no secret lets nobody in without one", async () => {
     const tokens = { member: "a-member-of-long-standing" };
-    const plain = { secret: undefined, tokens };
-    await world.start(plain as Partial<BridgeOptions>);
+    await world.start({ secret: undefined, tokens });
     const { transport, clock, bridge: { url } } = world;
     const member = new BridgeMembership({ transport, clock, url, token: tokens.member });
     await world.finish(member.join({ id: "chat-1", role: "chat", address: "127.0.0.1:7001" }));
@@ -136,12 +135,13 @@ describe("scopes:", () => {
   });
 
   test("a bridge with tokens may listen beyond loopback", async () => {
-    await world.start({
-      listen: { host: "0.0.0.0", port: 7374 },
-      tokens: { read: "a-reader-of-long-standing" },
-    });
-    expect(world.bridge.address).toBe("0.0.0.0:7374");
+    await world.start();
     const { transport, clock } = world;
+    const tokens = { read: "a-reader-of-long-standing" };
+    const open = new Bridge({ transport, clock, listen: { host: "0.0.0.0", port: 7375 }, tokens });
+    await open.start();
+    expect(open.address).toBe("0.0.0.0:7375");
+    await open.stop();
     const broken = { transport, clock, tokens: { read: "short" } };
     expect(() => new Bridge(broken)).toThrow(/16 to 512/);
   });
@@ -286,7 +286,7 @@ describe("waiting for a change", () => {
 });
 
 test("without an agent there are none, and that is said", async () => {
-  await world.start({ agent: undefined } as unknown as Partial<BridgeOptions>);
+  await world.start({ agent: undefined });
   const client = await world.open("admin");
   const params = { name: "x", id: 1, addresses: ["x"] };
   const all = [...METHODS.read, ...METHODS.member, ...METHODS.admin].filter((name) =>

@@ -300,12 +300,7 @@ const COUNTERS: readonly Row[] = [
     "verdict",
   ],
   ["toychat_seals_total", "bridge member", "Times that this host has lost the majority, and sealed."],
-  [
-    "toychat_bridge_requests_total",
-    "bridge",
-    "Requests by JSON-RPC, by method; `unknown` where there is no such method.",
-    "method",
-  ],
+  ["toychat_bridge_requests_total", "bridge", "Requests by JSON-RPC.", "method"],
   [
     "toychat_bridge_requests_refused_total",
     "bridge",
@@ -316,7 +311,7 @@ const COUNTERS: readonly Row[] = [
   [
     "toychat_bridge_notifications_left_out_total",
     "bridge",
-    "Notifications that a slow subscriber was not sent: views that a newer one replaced, and events that it was told it lost.",
+    "Notifications that slow subscribers were not sent.",
     "what",
     "view event",
   ],

@@ -67,8 +67,8 @@ export type AgentEvent =
   };
 
 /**
- * The host's Serf agent. Calls reject with a `ToychatError` whose code begins with `serf_`, as those of a `SerfClient` do;
- * callers of the bridge are told code and message.
+ * The host's Serf agent. Calls reject with a `ToychatError` that callers of the bridge are told: `agent_unreachable` where the
+ * agent is not there, `agent_refused` with Serf's own words, `agent_timeout`.
  */
 export interface BridgeAgent {
   /** How it stands. */

@@ -5,11 +5,11 @@
  * @module
  */
 import process from "node:process";
-import { Bridge } from "../../src/http/bridge.ts";
 import { type Clock, delay, systemClock } from "../../src/lib/clock.ts";
 import type { AgentAnswers, AgentEvent, BridgeAgent } from "../../src/membership/bridge_agent.ts";
 import { BridgeMembership } from "../../src/membership/bridge_client.ts";
 import { systemTransport } from "../../transports/system.ts";
+import { AgentBridge } from "../support/agent_bridge.ts";
 
 const SECRET = "correct horse";
 /** A bridge has settled after 2 s. */
@@ -78,7 +78,7 @@ class DocumentedAgent implements BridgeAgent {
 const transport = await systemTransport();
 const start = async (): Promise<string> => {
   const listen = { host: "127.0.0.1", port: 0 };
-  const bridge = new Bridge({ transport, listen, secret: SECRET, clock, agent: new DocumentedAgent() });
+  const bridge = new AgentBridge({ transport, listen, secret: SECRET, clock, agent: new DocumentedAgent() });
   await bridge.start();
   const member = new BridgeMembership({ transport, url: bridge.url, secret: SECRET, clock });
   await member.join({ id: "chat-1", role: "chat", address: "127.0.0.1:7001" });

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { Bridge, type BridgeOptions } from "../../src/http/bridge.ts";
 import type { CloseReason, Connection } from "../../src/lib/transport.ts";
 import type { AgentEvent, AgentQuery, BridgeAgent } from "../../src/membership/bridge_agent.ts";
 import { BridgeMembership } from "../../src/membership/bridge_client.ts";
 import { bridgeToken } from "../../src/membership/bridge_tokens.ts";
 import type { Scope } from "../../src/membership/rpc_scope.ts";
 import { type MemoryTransport, memoryTransport } from "../../transports/memory.ts";
+import { AgentBridge, type AgentBridgeOptions } from "./agent_bridge.ts";
 import { TurnClock } from "./turn_clock.ts";
 
 /** The secret of the bridge. */
@@ -75,10 +75,10 @@ export class RpcBridge {
   readonly agent = new FakeAgent();
   /** All that it logged. */
   logged = "";
-  bridge!: Bridge;
+  bridge!: AgentBridge;
 
-  async start(options: Partial<BridgeOptions> = {}): Promise<void> {
-    this.bridge = new Bridge({
+  async start(options: Partial<AgentBridgeOptions> = {}): Promise<void> {
+    this.bridge = new AgentBridge({
       transport: this.transport,
       clock: this.clock,
       listen: { port: 7374 },
