@@ -135,10 +135,17 @@ const COUNTERS: readonly Row[] = [
     "reason",
     "first-join failover hand-off",
   ],
-  ["toychat_rooms_closed_total", "chat", "Rooms closed.", "reason", "idle hand-off lease-lost stopped"],
+  [
+    "toychat_rooms_closed_total",
+    "chat",
+    "Rooms closed.",
+    "reason",
+    "idle hand-off merged lease-lost stopped",
+  ],
   ["toychat_rooms_moved_total", "proxy", "Moves of rooms with members here.", "lost", "false true"],
   ["toychat_handoffs_total", "chat", "Rooms handed off, by outcome.", "outcome", "taken refused abandoned"],
   ["toychat_handoffs_late_total", "chat", "Hand-offs refused as the room was open already."],
+  ["toychat_rooms_merged_total", "chat", "Lives of rooms that ended elsewhere as the room is open here."],
   // The cluster.
   ["toychat_view_changes_total", "proxy chat", "New lists of members."],
   ["toychat_leases_lost_total", "proxy chat", "Leases lost and taken again."],

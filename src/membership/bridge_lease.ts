@@ -37,6 +37,8 @@ export class BridgeLease implements Lease {
   draining = false;
   /** The life of the bridge at which this incarnation was registered last. */
   registeredAt: string | undefined;
+  /** For how many milliseconds after the bridge's last answer the member may go on where nobody listens there. */
+  bridgelessMs = Infinity;
   /** The incarnation that this one takes the place of. */
   replaces: string | undefined;
   readonly #clock: Clock;
@@ -46,6 +48,8 @@ export class BridgeLease implements Lease {
   #lost = false;
   #left = false;
   #provenAt = 0;
+  /** When the newest question that the bridge answered was sent. */
+  #answeredAt = 0;
 
   /** A lease that is not held yet. */
   constructor(info: MemberInfo, clock: Clock, keeper: LeaseKeeper) {
@@ -85,7 +89,14 @@ export class BridgeLease implements Lease {
 
   /** Proof that the member was not withdrawn at `at`; of no use to a lease that is lost. */
   proven(at: number): void {
+    this.#answeredAt = Math.max(this.#answeredAt, at);
     if (this.held()) this.#provenAt = Math.max(this.#provenAt, at);
+  }
+
+  /** Proof that nobody listened at the bridge's address at `at`, for as long as that counts. */
+  unanswered(at: number): void {
+    if (at - this.#answeredAt > this.bridgelessMs || !this.held()) return;
+    this.#provenAt = Math.max(this.#provenAt, at);
   }
 
   /** The bridge lives and has withdrawn the member. */
@@ -114,7 +125,7 @@ export class BridgeLease implements Lease {
     const rejoined = this.#entered && !again;
     this.#entered = true;
     this.#lost = false;
-    this.#provenAt = at;
+    this.#provenAt = this.#answeredAt = at;
     this.slot = slot;
     this.registeredAt = bridge;
     this.replaces = undefined;

@@ -31,6 +31,8 @@ export interface MemberBook {
    * Resolves when a claim stands; undefined where every claim stands at once. Rejects where it was withdrawn before.
    */
   settled?(id: string, incarnation: string): Promise<void> | undefined;
+  /** For how long members may go on after the bridge's death, in milliseconds; undefined: as long as it takes. */
+  readonly bridgelessMs?: number | undefined;
   /** Names who keeps the members' connections, where the book changes members by itself. */
   attach?(keeper: BookKeeper): void;
 }
@@ -201,7 +203,9 @@ export class BridgeMembers {
     const wire = this.wireView();
     const member = wire.view.members.find((one) => one.id === id);
     const slot = member?.slot === undefined ? {} : { slot: member.slot };
-    return { id, incarnation, ...slot, lease: LEASE, ...wire };
+    const { bridgelessMs } = this.#options.book;
+    const bridgeless = bridgelessMs === undefined ? {} : { bridgelessMs };
+    return { id, incarnation, ...slot, lease: { ...LEASE, ...bridgeless }, ...wire };
   }
 
   /** From now on the member lives by this connection; one that it used before is ended. */

@@ -106,6 +106,7 @@ export class BridgeRegistration {
         return true;
       }
       this.#options.onView(result);
+      lease.bridgelessMs = readBridgeless(result.lease);
       const provenAt = Math.max(sentAt, link.provenAt);
       if (!lease.registered(incarnation, readSlot(result.slot, lease), link.bridge, provenAt)) return false;
       if (lease.draining && !draining) await this.#tell(link, "cluster.drain");
@@ -144,6 +145,12 @@ export class BridgeRegistration {
       this.#options.log("warn", "bridge_call_failed", { method, message: errorMessage(error) });
     }
   }
+}
+
+/** A bridge that may have to stop its members says for how long they may go on without it. */
+function readBridgeless(times: unknown): number {
+  const { bridgelessMs } = (times ?? {}) as { readonly bridgelessMs?: unknown };
+  return typeof bridgelessMs === "number" && bridgelessMs >= 0 ? bridgelessMs : Infinity;
 }
 
 function readSlot(slot: unknown, lease: BridgeLease): number | undefined {

@@ -8,6 +8,7 @@ import type { Member } from "../view.ts";
 import type { HostDelta, Withdrawal } from "./host_delta.ts";
 import { type HostRecord, memberOf } from "./host_record.ts";
 import { type HostValue, isNewerSeq } from "./host_tag.ts";
+import { type Ip, readIp } from "./ip.ts";
 
 /** A withdrawn member stays withdrawn for so long at least, whatever tags say, which lag. */
 export const TOMBSTONE_MS = 10_000;
@@ -35,8 +36,8 @@ interface Tombstone extends Withdrawal {
 
 /** The members of one host, as far as it has published them. Times are monotonic milliseconds. */
 export class HostBook {
-  /** The IP address of the host's agent; empty while only deltas have told of the host. */
-  address = "";
+  #address = "";
+  #agent: Ip | undefined;
   #value: HostValue | undefined;
   /** Since when the host is there without saying anything of its members. */
   #untaggedAt: number | undefined;
@@ -44,6 +45,16 @@ export class HostBook {
   readonly #tombstones: Map<string, Tombstone> = new Map();
   /** Ids and incarnations found dead. */
   readonly #dead: Map<string, string> = new Map();
+
+  /** The IP address of the host's agent; empty while only deltas have told of the host. */
+  get address(): string {
+    return this.#address;
+  }
+
+  set address(address: string) {
+    if (address !== this.#address) this.#agent = readIp(address);
+    this.#address = address;
+  }
 
   /** The newest thing that its tag has said. */
   get value(): HostValue | undefined {
@@ -87,7 +98,7 @@ export class HostBook {
     this.#tombstones.delete(key);
     this.#tombstones.set(key, { id, incarnation, seq, at: now, lifted: undefined });
     const change = this.#changes.get(id);
-    if (change && !isNewerSeq(change.seq, seq)) this.#changes.delete(id);
+    if (change && outdates({ incarnation, seq }, change)) this.#changes.delete(id);
     const [oldest] = this.#tombstones.keys();
     if (oldest !== undefined && this.#tombstones.size > MAX_TOMBSTONES) this.#tombstones.delete(oldest);
   }
@@ -100,7 +111,7 @@ export class HostBook {
     if (this.#value && !isNewerSeq(change.seq, this.#value.seq)) return;
     for (const tombstone of this.#tombstones.values()) {
       if (tombstone.id !== id) continue;
-      if (!isNewerSeq(change.seq, tombstone.seq)) return;
+      if (outdates(tombstone, change)) return;
       if (tombstone.incarnation === incarnation) tombstone.lifted = change.seq;
     }
     this.#changes.set(id, change);
@@ -135,7 +146,7 @@ export class HostBook {
     }
     for (const [id, { record, at }] of this.#changes) {
       if (now >= at + DELTA_MS || (lapsed && at <= (this.#untaggedAt as number))) continue;
-      const member = memberOf(record, this.address);
+      const member = memberOf(record, this.#agent);
       const fits = members.has(id) || members.size < MAX_HOST_MEMBERS;
       if (member && fits) members.set(id, member);
     }
@@ -168,9 +179,9 @@ export class HostBook {
     for (const [key, tombstone] of this.#tombstones) {
       if (!this.#buries(tombstone, now)) this.#tombstones.delete(key);
     }
-    const members = this.members(now);
+    const members = this.#dead.size > 0 ? this.members(now) : undefined;
     for (const [id, incarnation] of this.#dead) {
-      if (members.get(id)?.incarnation !== incarnation) this.#dead.delete(id);
+      if (members?.get(id)?.incarnation !== incarnation) this.#dead.delete(id);
     }
   }
 
@@ -190,4 +201,13 @@ export class HostBook {
   get isEmpty(): boolean {
     return this.#value === undefined && this.#changes.size === 0 && this.#tombstones.size === 0;
   }
+}
+
+/**
+ * Whether a withdrawal is the later word on an id: one publication may withdraw a life and announce the next. An older
+ * announcement of any life is outdated, since the host has gone through it to the life that it withdrew.
+ */
+function outdates(withdrawal: { incarnation: string; seq: number }, { record, seq }: Change): boolean {
+  if (withdrawal.seq === seq) return withdrawal.incarnation === record.incarnation;
+  return !isNewerSeq(seq, withdrawal.seq);
 }

@@ -39,7 +39,7 @@ export interface Host {
   /** What Serf said of it last. */
   status: AgentStatus;
   /** The address and the tag that were read last. */
-  read: string | undefined;
+  read: Pick<AgentEntry, "tag" | "address"> | undefined;
   /** Why its tag says nothing. */
   problem: HostValueProblem | undefined;
   /** Since when the own agent does not list it. */
@@ -155,9 +155,9 @@ export class HostList {
     const same = before === [host.status, host.missingAt, host.dropped].join();
     // A host that comes back after its members were given up has nobody but whom it names.
     if (!counted && tag === undefined) host.book.forget(address);
-    const read = tag === undefined ? address : `${address} ${tag}`;
-    if (host.read === read) return !same;
-    host.read = read;
+    const { read } = host;
+    if (read && read.tag === tag && read.address === address) return !same;
+    host.read = { tag, address };
     this.#read(host, tag, address, now);
     return true;
   }

@@ -30,7 +30,7 @@ export interface HostRecord {
   /** Its port; 0: a proxy that does not know its own. */
   readonly port: number;
   /** Its IPv4 address; undefined: its agent's own address. */
-  readonly host: string | undefined;
+  readonly host: Ip | undefined;
 }
 
 /** Incarnations that fit into a record: exactly 6 characters of `[a-z0-9]`. */
@@ -162,7 +162,7 @@ export function readRecord(text: string, at: number): { record: HostRecord; end:
     state,
     slot: life % 2 === 1 ? Math.floor(place / 16) % 1024 : undefined,
     port: Math.floor(place / 16384),
-    host: host.text,
+    host: host.ip,
   };
   const slotted = record.slot !== undefined || Math.floor(place / 16) % 1024 === 0;
   return slotted && fits(record) ? { record, end: host.end } : undefined;
@@ -172,11 +172,11 @@ function readHost(
   kind: number,
   text: string,
   at: number,
-): { text: string | undefined; end: number } | undefined {
-  if (kind === HOST_AGENT) return { text: undefined, end: at };
-  if (kind === HOST_LOOPBACK) return { text: ipv4(LOOPBACK).text, end: at };
+): { ip: Ip | undefined; end: number } | undefined {
+  if (kind === HOST_AGENT) return { ip: undefined, end: at };
+  if (kind === HOST_LOOPBACK) return { ip: ipv4(LOOPBACK), end: at };
   const bits = kind === HOST_IPV4 ? fromDigits(text, at, 6) : undefined;
-  return bits !== undefined && bits < 2 ** 32 ? { text: ipv4(bits).text, end: at + 6 } : undefined;
+  return bits !== undefined && bits < 2 ** 32 ? { ip: ipv4(bits), end: at + 6 } : undefined;
 }
 
 /** Whether the fields go together: a ChatServer has a port, and a slot unless it drains; a proxy has no slot. */
@@ -189,10 +189,8 @@ function fits({ id, role, state, slot, port }: HostRecord): boolean {
  * The member of a record whose agent is at an IP address; undefined where it cannot be one: a ChatServer at loopback, or
  * at no address at all, while its agent is elsewhere. Whoever linked to it would reach a process of his own host.
  */
-export function memberOf(record: HostRecord, agentAddress: string): Member | undefined {
-  const { id, role, incarnation, slot, state, port } = record;
-  const agent = readIp(agentAddress);
-  const ip = record.host === undefined ? agent : readIp(record.host);
+export function memberOf(record: HostRecord, agent: Ip | undefined): Member | undefined {
+  const { id, role, incarnation, slot, state, port, host: ip = agent } = record;
   if (!agent || !ip) return undefined;
   if (role === "chat" && (isWildcardIp(ip) || (isLoopbackIp(ip) && !isLoopbackIp(agent)))) return undefined;
   const address = endpoint(ip, port);

@@ -16,6 +16,7 @@ import { ToychatError } from "../../lib/errors.ts";
 import { MAX_SLOTS } from "../names.ts";
 import type { Member } from "../view.ts";
 import { fromDigits, toDigits } from "./digits.ts";
+import { type Ip, readIp } from "./ip.ts";
 import { encodeRecord, type HostRecord, memberOf, readRecord } from "./host_record.ts";
 
 /** The tag's key. */
@@ -133,16 +134,16 @@ export function readHost(text: string, clusterTag: string, agentAddress: string)
   if (text.slice(1, 6) !== clusterTag) return { problem: "another_cluster" };
   const slots = /^[0-9a-z]{2}$/.test(text.slice(6, 8)) ? parseInt(text.slice(6, 8), 36) : MAX_SLOTS + 1;
   const seq = fromDigits(text, 8, 4);
-  const members = readMembers(text, agentAddress);
+  const members = readMembers(text, readIp(agentAddress));
   if (slots > MAX_SLOTS || seq === undefined || !members) return { problem: "malformed" };
   return { value: { slots, seq, members } };
 }
 
-function readMembers(text: string, agentAddress: string): Member[] | undefined {
+function readMembers(text: string, agent: Ip | undefined): Member[] | undefined {
   const members = new Map<string, Member>();
   for (let at = HEADER; at < text.length;) {
     const read = readRecord(text, at);
-    const member = read && memberOf(read.record, agentAddress);
+    const member = read && memberOf(read.record, agent);
     if (!read || !member || members.has(member.id)) return undefined;
     members.set(member.id, member);
     at = read.end;

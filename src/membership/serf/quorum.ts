@@ -192,18 +192,21 @@ export class Quorum {
 
   /**
    * Whether members of a host that Serf calls failed may be dropped: this host may accept, has not heard it for 8 s, and
-   * a majority of the base says the same of itself, or somebody has dropped it already by this rule, which is how a
-   * bridge that starts learns of it. A host without ChatServers owns no rooms and needs no witnesses.
+   * a majority of the base says the same, each of itself. A bridge that starts cannot say it of its first 8 s; there it
+   * is enough that it never heard the host, and that another one has dropped it by this rule. A host without ChatServers
+   * owns no rooms and needs no witnesses.
    */
   mayDrop(name: string, now: number): boolean {
     if (this.#mode === "serve") return true;
     const heardAt = this.#heard.get(name) ?? -Infinity;
     if (name === this.#self || now < heardAt + SILENT_MS || !this.mayAccept(now)) return false;
     if (!this.#base.includes(name)) return this.#isSilent(name, now);
-    const fresh = [...this.#witnesses].filter(([, { askedAt }]) => now < askedAt + WITNESS_MS);
-    if (fresh.some(([, { dropped }]) => dropped.has(name))) return true;
-    const silent = new Set(fresh.filter((witness) => witness[1].silent.has(name)).map(([host]) => host));
-    return this.#isMajority((host) => host === this.#self ? this.#isSilent(name, now) : silent.has(host));
+    const witnesses = new Map([...this.#witnesses].filter(([, { askedAt }]) => now < askedAt + WITNESS_MS));
+    const vouches = this.#isSilent(name, now) ||
+      [...witnesses.values()].some(({ dropped }) => dropped.has(name));
+    return this.#isMajority((host) =>
+      host === this.#self ? vouches : witnesses.get(host)?.silent.has(name) ?? false
+    );
   }
 
   /** Whether this host can say of itself that it has not heard another one for 8 s: it has known it for as long. */

@@ -4,75 +4,29 @@
  *
  * @module
  */
-import type { Cancel, Clock } from "../../lib/clock.ts";
+import type { Cancel } from "../../lib/clock.ts";
 import { printable, ToychatError } from "../../lib/errors.ts";
-import type { Logger } from "../../lib/log.ts";
-import type { Metrics } from "../../lib/metrics.ts";
-import type { OnPartition } from "../bridge_agent.ts";
 import type { BookKeeper, MemberBook } from "../bridge_members.ts";
 import type { Claim } from "../registry.ts";
 import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
 import type { OwnLoss } from "./conflicts.ts";
 import { Follower } from "./follower.ts";
-import { clusterTag, decodeHost, firstSeq, HOST_TAG, hostHash, SEQ_MODULUS } from "./host_tag.ts";
+import {
+  clusterTag,
+  decodeHost,
+  firstSeq,
+  HOST_TAG,
+  hostHash,
+  publishedAddress,
+  SEQ_MODULUS,
+} from "./host_tag.ts";
 import { type LiveHost, Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
-import type { Probe } from "./probe.ts";
 import { Publisher } from "./publisher.ts";
-import type { SerfClient } from "./serf_client.ts";
+import type { SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
 import type { SerfMember } from "./serf_types.ts";
 import { Side } from "./side.ts";
-
-/** What a {@linkcode SerfHost} needs of a client of the agent. */
-export type SerfAgent = Pick<
-  SerfClient,
-  | "connected"
-  | "agentName"
-  | "start"
-  | "stop"
-  | "ready"
-  | "on"
-  | "members"
-  | "setTags"
-  | "userEvent"
-  | "query"
-  | "respond"
->;
-
-/** Options of {@linkcode SerfHost}. */
-export interface SerfHostOptions {
-  /** The host's agent. It is started and stopped with the host. */
-  readonly agent: SerfAgent;
-  /** Time and chance. */
-  readonly clock: Clock;
-  /** Where events go. */
-  readonly log: Logger;
-  /** Where to count. */
-  readonly metrics: Metrics;
-  /** Name of the cluster; hosts of another one on the same gossip are not looked at. */
-  readonly cluster: string;
-  /** The cluster's placement key. */
-  readonly placementKey: Uint8Array;
-  /** What to do when cut off. */
-  readonly onPartition: OnPartition;
-  /** Asks a member of another host itself. */
-  readonly probe: Probe;
-}
-
-/** How a host stands. */
-export interface SerfHostStatus {
-  /** The name of the own agent; empty before it was reached. */
-  readonly agent: string;
-  /** Whether the agent can be reached. */
-  readonly connected: boolean;
-  /** Whether the ChatServers of this host may accept. */
-  readonly sealed: boolean;
-  /** What was asked for. */
-  readonly onPartition: OnPartition;
-  /** All hosts, sorted by name. */
-  readonly hosts: readonly HostInfo[];
-}
 
 /** An agent that restarts is back by then; later a host without one serves itself alone. */
 const ALONE_MS = 5000;
@@ -80,6 +34,7 @@ const ALONE_MS = 5000;
 const GRACE_MS = 4000;
 /** A life that begins counts on from what its predecessor may have announced without having published it. */
 const SEQ_LEAP = 64;
+const BRIDGELESS_MS = 1000;
 /** Conflicts that are mended in one go: more than a host has members. */
 const MAX_ROUNDS = 64;
 
@@ -114,6 +69,7 @@ export class SerfHost implements MemberBook {
       clock,
       placementKey,
       claims: this.#claims(),
+      published: (claim) => publishedAddress({ ...claim, state: "joining" }, this.#publisher.address),
       fits: (members) => this.#publisher.fits(members),
       onChange: (changed, withdrawn) => {
         this.#book.setOwn(this.#own.list);
@@ -153,6 +109,14 @@ export class SerfHost implements MemberBook {
   /** Whether the ChatServers of this host may not accept, since the majority of hosts cannot be heard. */
   get sealed(): boolean {
     return this.#side?.sealed ?? false;
+  }
+
+  /**
+   * With `seal` members must stop soon after their bridge: nobody else can tell them that they are cut off. Its proof is up
+   * to 4 s old when it dies, a refused connection carries a lease for 2 s more, and others may take over after 8 s.
+   */
+  get bridgelessMs(): number | undefined {
+    return this.#options.onPartition === "seal" ? BRIDGELESS_MS : undefined;
   }
 
   /** How the host stands. */

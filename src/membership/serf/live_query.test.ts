@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { placementKey } from "../placement.ts";
+import { clusterTag, hostHash } from "./host_tag.ts";
+import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion, MAX_TESTIMONY } from "./live_query.ts";
+
+const TAG = clusterTag("main", placementKey());
+const OTHER = clusterTag("test", placementKey());
+const bytes = fc.uint8Array({ maxLength: 60 }).map((bytes) => String.fromCharCode(...bytes));
+const hash = fc.string().map(hostHash);
+
+test("a question and an answer arrive as they were sent", () => {
+  fc.assert(fc.property(hash, fc.boolean(), fc.uniqueArray(hash), fc.nat(), (host, sealed, silent, count) => {
+    expect(decodeQuestion(encodeQuestion(TAG, host), TAG)).toBe(host);
+    const dropped = silent.slice(0, count % (silent.length + 1));
+    const read = decodeAnswer(encodeAnswer(TAG, { host, sealed, silent, dropped }), TAG);
+    expect(read && { ...read, silent: [...read.silent].sort(), dropped: [...read.dropped].sort() })
+      .toEqual({ host, sealed, silent: silent.sort(), dropped: dropped.sort() });
+  }));
+});
+
+test("a host that was dropped and has been heard again is not named", () => {
+  const [host, back] = [hostHash("a"), hostHash("b")];
+  const answer = encodeAnswer(TAG, { host, sealed: false, silent: [], dropped: [back] });
+  expect(decodeAnswer(answer, TAG)).toEqual({ host, sealed: false, silent: [], dropped: [] });
+});
+
+test("an answer about very many hosts fits into what Serf sends, those dropped first", () => {
+  const silent = Array.from({ length: 500 }, (_, i) => hostHash(`h${i}`));
+  const dropped = silent.slice(400);
+  const answer = encodeAnswer(TAG, { host: hostHash("a"), sealed: true, silent, dropped });
+  expect(answer.length).toBeLessThan(1000);
+  const read = decodeAnswer(answer, TAG);
+  expect([read?.silent.length, read?.dropped.length]).toEqual([MAX_TESTIMONY, 100]);
+});
+
+test("what another cluster says, or what is damaged, says nothing", () => {
+  const answer = encodeAnswer(TAG, {
+    host: hostHash("a"),
+    sealed: false,
+    silent: [hostHash("b")],
+    dropped: [],
+  });
+  expect([decodeAnswer(answer, OTHER), decodeQuestion(encodeQuestion(TAG, hostHash("a")), OTHER)]).toEqual([
+    undefined,
+    undefined,
+  ]);
+  for (const text of ["", answer.slice(0, -1), answer + "!", answer + "x".repeat(5), answer.slice(0, 10)]) {
+    expect([text, decodeAnswer(text, TAG)]).toEqual([text, undefined]);
+  }
+  fc.assert(fc.property(bytes, (tail) => {
+    decodeAnswer(answer + tail, TAG);
+    decodeQuestion(TAG + tail, TAG);
+  }));
+});
