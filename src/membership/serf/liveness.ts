@@ -140,7 +140,7 @@ export class Liveness {
   }
 
   async #ask(): Promise<void> {
-    const { agent, clock, log, clusterTag, self, quorum } = this.#options;
+    const { agent, clock, log, clusterTag, quorum } = this.#options;
     if (!agent.connected) return;
     const number = ++this.#asked;
     quorum.asked(number, clock.now());
