@@ -132,4 +132,60 @@ export function processFaults(cluster: SerfCluster): void {
       expect(await cluster.statuses(1)).toEqual({ "host-1": "alive", "host-2": "alive", "host-3": "alive" });
     },
   );
+
+  scenario(
+    "a ChatServer that is told to end hands its rooms to other hosts, and nothing is lost",
+    cluster,
+    async () => {
+      const host = cluster.host(2);
+      await expectHandedOver(cluster, "c2", "ended", async () => {
+        expect(await host.chat.stop("SIGTERM")).toEqual({ code: 0, signal: null });
+        await cluster.agree(["c1", "c3", "p1", "p3"]);
+      });
+      await expectHandedOver(cluster, undefined, "returned", async () => {
+        await host.startChat();
+        await cluster.agree(cluster.ids);
+      });
+    },
+  );
+
+  scenario(
+    "toychat drain has a ChatServer end in good order, by the bridge of its host alone",
+    cluster,
+    async () => {
+      const [first, third] = [cluster.host(1), cluster.host(3)];
+      const wrong = first.spawn("drain", ["drain", "c3", "--bridge", first.url]);
+      expect(await wrong.exit).toEqual({ code: 1, signal: null });
+      expect(wrong.stderr).toContain("c3");
+      await expectHandedOver(cluster, "c3", "drained", async () => {
+        expect(await third.spawn("drain", ["drain", "c3", "--bridge", third.url]).exit).toEqual({
+          code: 0,
+          signal: null,
+        });
+        expect(await third.chat.exit).toEqual({ code: 0, signal: null });
+        await cluster.agree(["c1", "c2", "p1", "p3"]);
+      });
+    },
+  );
+}
+
+/** Rooms, those of a ChatServer or whichever change their owner, move while a crowd talks: told without loss, and without any. */
+async function expectHandedOver(
+  cluster: SerfCluster,
+  from: string | undefined,
+  prefix: string,
+  happen: () => Promise<void>,
+): Promise<void> {
+  let moved: string[] = [];
+  const crowd = await underLoad(cluster, cluster.rooms(prefix, 3), async (crowd) => {
+    const owners = new Map(crowd.rooms.map((room) => [room, cluster.owner(room)]));
+    await happen();
+    moved = crowd.rooms.filter((room) => cluster.owner(room) !== owners.get(room));
+    if (from !== undefined) expect(moved).toEqual(crowd.rooms.filter((room) => owners.get(room) === from));
+    await crowd.toldOf(moved);
+  });
+  expect(moved).not.toEqual([]);
+  expect(crowd.problems("everything")).toEqual([]);
+  expect(crowd.movedProblems(moved, false)).toEqual([]);
+  await expectServed(cluster, crowd);
 }
