@@ -56,6 +56,11 @@ export const BRIDGE_COUNTERS: readonly MetricRow[] = [
     "bridge",
     "Connections ended as too many had not proven the secret.",
   ],
+  [
+    "toychat_serf_foreign_tags_total",
+    "bridge member",
+    "Times that the host's agent published what somebody else had written in this process's place.",
+  ],
   ["toychat_serf_publications_total", "bridge member", "Times that the members of this host were published."],
   [
     "toychat_serf_publication_failures_total",

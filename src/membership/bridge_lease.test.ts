@@ -67,25 +67,3 @@ test("a lease that was left is not held, and not lost either", async () => {
   await lease.leave();
   expect([lease.held(), lease.lost]).toEqual([false, false]);
 });
-
-test("a bridge that is gone carries a lease on, for as long as it said", () => {
-  enter();
-  const carryOn = (): boolean => {
-    for (let i = 0; i < 20; i++) {
-      lease.unanswered(clock.now());
-      clock.advance(500);
-    }
-    return lease.held();
-  };
-  expect(carryOn()).toBe(true);
-  lease.renew();
-  enter();
-  lease.bridgelessMs = 1000;
-  clock.advance(1000);
-  lease.unanswered(clock.now());
-  clock.advance(1999);
-  lease.unanswered(clock.now());
-  expect(lease.held()).toBe(true);
-  clock.advance(1);
-  expect(lease.held()).toBe(false);
-});

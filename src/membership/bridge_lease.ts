@@ -37,10 +37,10 @@ export class BridgeLease implements Lease {
   draining = false;
   /** The life of the bridge at which this incarnation was registered last. */
   registeredAt: string | undefined;
-  /** For how many milliseconds after the bridge's last answer the member may go on where nobody listens there. */
-  bridgelessMs = Infinity;
   /** The incarnation that this one takes the place of. */
   replaces: string | undefined;
+  /** Milliseconds after its last answer for which the member serves on without a bridge; undefined: for ever. */
+  aloneMs: number | undefined;
   readonly #clock: Clock;
   readonly #keeper: LeaseKeeper;
   readonly #rejoins: Emitter<{ rejoin: [] }> = new Emitter();
@@ -48,7 +48,7 @@ export class BridgeLease implements Lease {
   #lost = false;
   #left = false;
   #provenAt = 0;
-  /** When the newest question that the bridge answered was sent. */
+  /** When that was last said by the bridge itself. */
   #answeredAt = 0;
 
   /** A lease that is not held yet. */
@@ -89,14 +89,15 @@ export class BridgeLease implements Lease {
 
   /** Proof that the member was not withdrawn at `at`; of no use to a lease that is lost. */
   proven(at: number): void {
+    if (!this.held()) return;
     this.#answeredAt = Math.max(this.#answeredAt, at);
-    if (this.held()) this.#provenAt = Math.max(this.#provenAt, at);
+    this.#provenAt = Math.max(this.#provenAt, at);
   }
 
-  /** Proof that nobody listened at the bridge's address at `at`, for as long as that counts. */
-  unanswered(at: number): void {
-    if (at - this.#answeredAt > this.bridgelessMs || !this.held()) return;
-    this.#provenAt = Math.max(this.#provenAt, at);
+  /** No bridge was there at `at`, and so none that could have withdrawn the member. */
+  provenAlone(at: number): void {
+    const latest = this.#answeredAt + (this.aloneMs ?? Infinity) - LEASE.acceptMs;
+    if (this.held()) this.#provenAt = Math.max(this.#provenAt, Math.min(at, latest));
   }
 
   /** The bridge lives and has withdrawn the member. */

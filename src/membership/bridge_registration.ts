@@ -106,8 +106,8 @@ export class BridgeRegistration {
         return true;
       }
       this.#options.onView(result);
-      lease.bridgelessMs = readBridgeless(result.lease);
       const provenAt = Math.max(sentAt, link.provenAt);
+      lease.aloneMs = readAlone(result.lease);
       if (!lease.registered(incarnation, readSlot(result.slot, lease), link.bridge, provenAt)) return false;
       if (lease.draining && !draining) await this.#tell(link, "cluster.drain");
       this.#joining?.resolve();
@@ -147,10 +147,9 @@ export class BridgeRegistration {
   }
 }
 
-/** A bridge that may have to stop its members says for how long they may go on without it. */
-function readBridgeless(times: unknown): number {
-  const { bridgelessMs } = (times ?? {}) as { readonly bridgelessMs?: unknown };
-  return typeof bridgelessMs === "number" && bridgelessMs >= 0 ? bridgelessMs : Infinity;
+function readAlone(times: unknown): number | undefined {
+  const { aloneMs } = (times ?? {}) as { readonly aloneMs?: unknown };
+  return typeof aloneMs === "number" && aloneMs >= 0 ? aloneMs : undefined;
 }
 
 function readSlot(slot: unknown, lease: BridgeLease): number | undefined {

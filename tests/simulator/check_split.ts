@@ -9,9 +9,6 @@ import type { Client, Publication } from "./client.ts";
 import type { Cluster, Partition } from "./cluster.ts";
 import type { Model } from "./model.ts";
 
-/** Milliseconds for which a ChatServer waits to hear what the next owner of a room has. */
-const ASKED_MS = 5000;
-
 /** The partition in which something began and ended. */
 export function within({ splits }: Cluster, since: number, until: number): Partition | undefined {
   return splits.find(({ from, to }) => from <= since && until < to);
@@ -32,13 +29,14 @@ export function apart(
 
 /**
  * Whether a room may have had a life on one side of which nothing was left when the network was whole again: its server
- * died, or was the last one there and stopped, or the room closed as nobody was in it. Nobody can tell the other side of
- * what was said there.
+ * died, or was the last one there and stopped, or the room closed as nobody was in it, or the side was sealed when the room
+ * had two lives from the partition before. Nobody can tell the other side of what was said there.
  */
 export function forgotten({ application, cluster }: Model, room: string): boolean {
   const since = cluster.splits[0]?.from ?? Infinity;
+  const reasons = ["idle", "stopped", ...(cluster.splits.length > 1 ? ["lease-lost"] : [])];
   const closed = application.closed.some((life) =>
-    life.room === room && life.at >= since && (life.reason === "idle" || life.reason === "stopped")
+    life.room === room && life.at >= since && reasons.includes(life.reason)
   );
   return closed || cluster.deaths.some(({ at }) => at >= since);
 }
@@ -84,7 +82,7 @@ export function checkMerges({ application, chatsApart, cluster }: Model, faults:
   // Where the owner could not be asked in time, as the network was cut once more.
   const unasked = ({ at, reason }: { at: number; reason: string }): boolean =>
     reason === "hand-off" &&
-    (chatsApart || cluster.splits.some(({ from, to }) => from <= at && at - ASKED_MS <= to));
+    (chatsApart || cluster.splits.some(({ from, merged }) => from <= at && at < merged));
   for (const { at, server, room, epoch, users } of closed) {
     const merges = application.merged.filter((one) => one.epoch === epoch && one.room === room);
     if (merges.length > 1 || (all && merges.length === 0)) {

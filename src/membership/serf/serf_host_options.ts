@@ -1,5 +1,5 @@
 /**
- * What a host needs, and how it stands.
+ * What a host of a cluster over Serf is made of, and how it stands.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { HostInfo } from "./cluster_book.ts";
 import type { Probe } from "./probe.ts";
 import type { SerfClient } from "./serf_client.ts";
 
-/** What a `SerfHost` needs of a client of the agent. */
+/** What a {@linkcode SerfHost} needs of a client of the agent. */
 export type SerfAgent = Pick<
   SerfClient,
   | "connected"
@@ -27,7 +27,7 @@ export type SerfAgent = Pick<
   | "respond"
 >;
 
-/** Options of `SerfHost`. */
+/** Options of {@linkcode SerfHost}. */
 export interface SerfHostOptions {
   /** The host's agent. It is started and stopped with the host. */
   readonly agent: SerfAgent;

@@ -148,7 +148,7 @@ export const OWNER_SWITCHES: readonly Switch[] = [
     name: "told-of-merging",
     breaks: "users are not told that their room had another life, which ended",
     schedules: "parted",
-    edits: [merging("if (offset > 0) for (const attachment", "if (offset < 0) for (const attachment")],
+    edits: [merging("if (offset > 0) {", "if (offset < 0) {")],
   },
   {
     name: "merge-event",
