@@ -30,6 +30,7 @@ import { Departures } from "./departures.ts";
 import { drain, isWithdrawn } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
+import { follow } from "./following.ts";
 import { chatReadiness, gaugeChat } from "./observed.ts";
 import { CHAT_LIMITS, CHAT_UNBOUNDED, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
@@ -280,16 +281,9 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     const { view } = this.#membership;
     this.#log("info", "view", { digest: view.digest, members: view.members.length });
     this.metrics.count("toychat_view_changes_total");
-    this.#peers.update(view);
-    this.#departures.viewChanged(view);
     if (isWithdrawn(this.#lease, view, this.#sender?.id)) this.#rooms.clear("lease-lost");
-    for (const link of this.#inbound.links) link.send({ type: "digest", digest: view.digest });
-    this.#rooms.viewChanged();
-    this.#router.viewChanged(this.#routed());
-  }
-
-  #routed(): Link[] {
-    return this.#self ? [...this.#peers.links(), this.#self] : [...this.#peers.links()];
+    const [peers, departures, inbound] = [this.#peers, this.#departures, this.#inbound];
+    follow(view, { peers, departures, inbound, rooms: this.#rooms, router: this.#router }, this.#self);
   }
 
   /**

@@ -39,6 +39,8 @@ export class BridgeLease implements Lease {
   registeredAt: string | undefined;
   /** The incarnation that this one takes the place of. */
   replaces: string | undefined;
+  /** Milliseconds after its last answer for which the member serves on without a bridge; undefined: for ever. */
+  aloneMs: number | undefined;
   readonly #clock: Clock;
   readonly #keeper: LeaseKeeper;
   readonly #rejoins: Emitter<{ rejoin: [] }> = new Emitter();
@@ -46,6 +48,8 @@ export class BridgeLease implements Lease {
   #lost = false;
   #left = false;
   #provenAt = 0;
+  /** When that was last said by the bridge itself. */
+  #answeredAt = 0;
 
   /** A lease that is not held yet. */
   constructor(info: MemberInfo, clock: Clock, keeper: LeaseKeeper) {
@@ -85,7 +89,15 @@ export class BridgeLease implements Lease {
 
   /** Proof that the member was not withdrawn at `at`; of no use to a lease that is lost. */
   proven(at: number): void {
-    if (this.held()) this.#provenAt = Math.max(this.#provenAt, at);
+    if (!this.held()) return;
+    this.#answeredAt = Math.max(this.#answeredAt, at);
+    this.#provenAt = Math.max(this.#provenAt, at);
+  }
+
+  /** No bridge was there at `at`, and so none that could have withdrawn the member. */
+  provenAlone(at: number): void {
+    const latest = this.#answeredAt + (this.aloneMs ?? Infinity) - LEASE.acceptMs;
+    if (this.held()) this.#provenAt = Math.max(this.#provenAt, Math.min(at, latest));
   }
 
   /** The bridge lives and has withdrawn the member. */
@@ -114,7 +126,7 @@ export class BridgeLease implements Lease {
     const rejoined = this.#entered && !again;
     this.#entered = true;
     this.#lost = false;
-    this.#provenAt = at;
+    this.#provenAt = this.#answeredAt = at;
     this.slot = slot;
     this.registeredAt = bridge;
     this.replaces = undefined;

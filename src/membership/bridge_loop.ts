@@ -177,7 +177,7 @@ export class BridgeLoop {
     this.lastError = error;
     this.#failures.value++;
     // Nobody listens there: no bridge has withdrawn this member, and one that starts from now on waits for it.
-    if (codeOf(error) === "connection_refused") this.lease?.proven(since);
+    if (codeOf(error) === "connection_refused") this.lease?.provenAlone(since);
     if (failures === 0) {
       this.#options.log("warn", "bridge_connection_failed", {
         code: codeOf(error),

@@ -19,6 +19,8 @@ import type { WireView } from "./wire_view.ts";
 export interface MemberBook {
   /** The newest view; the same object until something changes. */
   readonly view: View;
+  /** Milliseconds for which members serve on without a bridge; default for ever. */
+  readonly aloneMs?: number | undefined;
   /** Enters a member, or changes the entry of the same incarnation; throws where the claim is refused. */
   claim(claim: Claim): Member;
   /** Changes a member's state; false where that incarnation does not hold the id. */
@@ -201,7 +203,9 @@ export class BridgeMembers {
     const wire = this.wireView();
     const member = wire.view.members.find((one) => one.id === id);
     const slot = member?.slot === undefined ? {} : { slot: member.slot };
-    return { id, incarnation, ...slot, lease: LEASE, ...wire };
+    const { aloneMs } = this.#options.book;
+    const lease = aloneMs === undefined ? LEASE : { ...LEASE, aloneMs };
+    return { id, incarnation, ...slot, lease, ...wire };
   }
 
   /** From now on the member lives by this connection; one that it used before is ended. */

@@ -107,6 +107,7 @@ export class BridgeRegistration {
       }
       this.#options.onView(result);
       const provenAt = Math.max(sentAt, link.provenAt);
+      lease.aloneMs = readAlone(result.lease);
       if (!lease.registered(incarnation, readSlot(result.slot, lease), link.bridge, provenAt)) return false;
       if (lease.draining && !draining) await this.#tell(link, "cluster.drain");
       this.#joining?.resolve();
@@ -144,6 +145,11 @@ export class BridgeRegistration {
       this.#options.log("warn", "bridge_call_failed", { method, message: errorMessage(error) });
     }
   }
+}
+
+function readAlone(times: unknown): number | undefined {
+  const { aloneMs } = (times ?? {}) as { readonly aloneMs?: unknown };
+  return typeof aloneMs === "number" && aloneMs >= 0 ? aloneMs : undefined;
 }
 
 function readSlot(slot: unknown, lease: BridgeLease): number | undefined {

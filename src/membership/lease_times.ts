@@ -14,3 +14,10 @@ export const LEASE = {
   /** The bridge withdraws a member that was silent for this long. */
   expireMs: 3000,
 } as const;
+
+/**
+ * With `onPartition: "seal"` a member whose bridge is not there accepts for so long after the bridge answered last. A bridge
+ * dies at most 4 s after others heard it, or it would have sealed, and nobody takes over before they have not heard it
+ * for 8 s. Milliseconds.
+ */
+export const ALONE_MS = 3500;

@@ -114,16 +114,23 @@ export interface ConnectClientOptions {
   readonly noLocal?: boolean;
 }
 
+/** Where a proxy takes users; `host` is 127.0.0.1 where it is not given. */
+export interface ProxyPlace {
+  readonly mqtt: number;
+  readonly http: number;
+  readonly host?: string;
+}
+
 /** Connects a user to a proxy. */
 export async function connectClient(
-  ports: { readonly mqtt: number; readonly http: number },
+  place: ProxyPlace,
   kind: ClientKind,
   name: string,
   options: ConnectClientOptions = {},
 ): Promise<RecordingClient> {
   const client = kind === "ws"
-    ? await WebSocketClient.connect(ports.http, name)
-    : await MqttJsClient.connect(ports.mqtt, name, kind, options);
+    ? await WebSocketClient.connect(place, name)
+    : await MqttJsClient.connect(place, name, kind, options);
   connected.add(client);
   return client;
 }
@@ -157,13 +164,13 @@ class MqttJsClient extends RecordingClient {
   }
 
   static async connect(
-    port: number,
+    { host = "127.0.0.1", mqtt: port }: ProxyPlace,
     name: string,
     kind: "mqtt4" | "mqtt5",
     options: ConnectClientOptions,
   ): Promise<MqttJsClient> {
     const client = await connectAsync({
-      host: "127.0.0.1",
+      host,
       port,
       clientId: name,
       protocolVersion: kind === "mqtt5" ? 5 : 4,
@@ -232,8 +239,11 @@ class WebSocketClient extends RecordingClient {
     };
   }
 
-  static async connect(port: number, name: string): Promise<WebSocketClient> {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?user=${encodeURIComponent(name)}`);
+  static async connect(
+    { host = "127.0.0.1", http: port }: ProxyPlace,
+    name: string,
+  ): Promise<WebSocketClient> {
+    const socket = new WebSocket(`ws://${host}:${port}/ws?user=${encodeURIComponent(name)}`);
     const self = new WebSocketClient(socket, name);
     await until(
       () => socket.readyState === WebSocket.OPEN || self.end !== undefined,

@@ -25,12 +25,14 @@ export interface HostInfo {
   readonly status: AgentStatus | "missing";
   /** What its tag said last; undefined where it never said anything. */
   readonly value: HostValue | undefined;
-  /** Whether it had ChatServers by that; undefined where it never said anything. */
+  /** Whether it had ChatServers by that, or has sealed; undefined where it never said anything. */
   readonly chats: boolean | undefined;
   /** Why its present tag says nothing; undefined where it does, or where there is none. */
   readonly problem: HostValueProblem | undefined;
   /** Whether its members are in the view. */
   readonly counts: boolean;
+  /** Whether they will be once {@linkcode ClusterBook.proved} is called. */
+  readonly unproved: boolean;
 }
 
 /** The outcome of all that is known. */
@@ -60,6 +62,8 @@ interface Resolved extends Resolution {
   readonly view: BookView;
   /** Time alone changes nothing before this. */
   readonly until: number;
+  /** The hosts, once somebody has asked for them. */
+  hosts: readonly HostInfo[] | undefined;
 }
 
 /** Slots of hosts that failed are not given to others for so long: a host that was only cut off wants them back. */
@@ -146,6 +150,18 @@ export class ClusterBook {
     return true;
   }
 
+  /**
+   * A host has answered, or one of its members. Without `keepFailed` one that had failed counts again only then: Serf may
+   * hear a host that does not hear it, calls it alive and failed by turns, and nobody can use it.
+   */
+  proved(name: string): boolean {
+    const host = this.#list.hosts.get(name);
+    if (!host?.unproved) return false;
+    host.unproved = false;
+    this.#resolved = undefined;
+    return true;
+  }
+
   /** With `keepFailed`: the names of hosts that have failed or are missing and were not given up. */
   kept(): string[] {
     return [...this.#list.hosts.values()].filter((host) => this.#isKept(host)).map(({ name }) => name);
@@ -156,10 +172,16 @@ export class ClusterBook {
     return [...this.#list.hosts.values()].filter((host) => host.dropped).map(({ name }) => name);
   }
 
-  /** All hosts, the own one included, sorted by name. */
-  hosts(now: number): HostInfo[] {
-    return [...this.#list.hosts.values()].map((host) => this.#info(host, now))
+  /** All hosts, the own one included, sorted by name. The same list until something changes. */
+  hosts(now: number): readonly HostInfo[] {
+    const resolved = this.#resolve(now);
+    return resolved.hosts ??= [...this.#list.hosts.values()].map((host) => this.#info(host, now))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** The name of a host by its hash; undefined where none has it, or several do. */
+  nameOf(hash: string): string | undefined {
+    return this.#list.named(hash)?.name;
   }
 
   /** One host. */
@@ -226,16 +248,17 @@ export class ClusterBook {
   }
 
   #info(host: Host, now: number): HostInfo {
-    const { name, hash, problem, missingAt, status, book: { address, value } } = host;
+    const { name, hash, problem, missingAt, status, unproved, book: { address, value } } = host;
     return {
       name,
       hash,
       address,
       status: missingAt === undefined ? status : "missing",
       value,
-      chats: value?.members.some(({ role }) => role === "chat"),
+      chats: value && (value.sealed || value.members.some(({ role }) => role === "chat")),
       problem,
       counts: this.#list.counts(host, now),
+      unproved,
     };
   }
 
@@ -255,7 +278,7 @@ export class ClusterBook {
       .map(({ loser, what, to }): OwnLoss => ({ what, member: loser.member, to }));
     const members = resolution.members.slice(0, MAX_MEMBERS).map(({ member }) => member);
     const view: BookView = { members, slots: this.#slots, lost };
-    this.#resolved = { ...resolution, view, until: this.#list.expireAt(now) };
+    this.#resolved = { ...resolution, view, until: this.#list.expireAt(now), hosts: undefined };
     return this.#resolved;
   }
 }

@@ -142,6 +142,7 @@ class Cluster {
         host.failed.fill(false);
         host.seen.splice(0, HOSTS, ...this.hosts.map(({ tags }) => tags.length));
         host.look(this.hosts, this.now);
+        for (const { name } of this.hosts) host.book.proved(name);
       }
     }
   }

@@ -48,6 +48,8 @@ export interface Host {
   failedAt: number | undefined;
   /** Its members were given up while it had failed or was missing. */
   dropped: boolean;
+  /** It had failed, and has not answered since. */
+  unproved: boolean;
 }
 
 /** The hosts. Times are monotonic milliseconds. */
@@ -96,11 +98,17 @@ export class HostList {
     else if (!this.#byHash.has(delta.host)) this.#stranger(delta.host).apply(delta, now);
   }
 
+  /** The host that a hash names; undefined where there is none, or several. */
+  named(hash: string): Host | undefined {
+    return this.#byHash.get(hash);
+  }
+
   /** Whether a host's members are in the view. */
   counts(host: Host, now: number): boolean {
     if (host.status === "left" || host.dropped) return false;
     if (this.#keepFailed) return true;
-    return host.status !== "failed" && (host.missingAt === undefined || now < host.missingAt + UNTAGGED_MS);
+    return host.status !== "failed" && !host.unproved &&
+      (host.missingAt === undefined || now < host.missingAt + UNTAGGED_MS);
   }
 
   /** When time alone may change what counts, after `now`; Infinity: never. */
@@ -128,6 +136,7 @@ export class HostList {
       missingAt: undefined,
       failedAt: undefined,
       dropped: false,
+      unproved: false,
     };
     this.#strangers.delete(hash);
     this.#byHash.set(hash, this.#byHash.has(hash) ? undefined : host);
@@ -147,12 +156,14 @@ export class HostList {
 
   #hear(host: Host, { status, address, tag }: AgentEntry, now: number): boolean {
     const counted = this.counts(host, now);
-    const before = [host.status, host.missingAt, host.dropped].join();
+    const before = stateOf(host);
     host.status = status as AgentStatus;
     host.missingAt = undefined;
     host.failedAt = status === "failed" ? host.failedAt ?? now : undefined;
     if (status === "alive" || status === "leaving") host.dropped = false;
-    const same = before === [host.status, host.missingAt, host.dropped].join();
+    if (status === "failed") host.unproved = !this.#keepFailed;
+    if (status === "left") host.unproved = false;
+    const same = before === stateOf(host);
     // A host that comes back after its members were given up has nobody but whom it names.
     if (!counted && tag === undefined) host.book.forget(address);
     const { read } = host;
@@ -179,6 +190,11 @@ export class HostList {
     if (this.#byHash.get(host.hash) === host) this.#byHash.delete(host.hash);
     return true;
   }
+}
+
+/** Of a host, what its members count by. */
+function stateOf({ status, missingAt, dropped, unproved }: Host): string {
+  return [status, missingAt, dropped, unproved].join();
 }
 
 /** What is looked at of a list: entries of the right shape, one a name, of too many those with the lowest names. */

@@ -59,7 +59,12 @@ test("24 members with ids of 8 characters fit into what an agent publishes", () 
   const members = Array.from({ length: 24 }, (_, i) => chat(i));
   const value = encode(members);
   expect(value.length).toBe(492);
-  expect(decodeHost(value, TAG, "10.0.0.1")).toEqual({ slots: 1024, seq: SEQ_MODULUS - 1, members });
+  expect(decodeHost(value, TAG, "10.0.0.1")).toEqual({
+    slots: 1024,
+    seq: SEQ_MODULUS - 1,
+    sealed: false,
+    members,
+  });
 });
 
 test("members that do not fit are refused, with how many do and what to do", () => {
@@ -78,6 +83,7 @@ test("what any host publishes is read back", () => {
       agentAddress: fc.constant(agent),
       slots,
       seq,
+      sealed: fc.boolean(),
       members: fc.uniqueArray(publishedMember(agent), { selector: ({ id }) => id, maxLength: 16 }),
     })
   );
@@ -227,7 +233,7 @@ test("the specification's example is what is published", () => {
     changed: [],
     withdrawn: gone,
   });
-  const answer = { host: hostHash("host-b"), sealed: false, silent: [hostHash(agentName)], dropped: [] };
+  const answer = { host: hostHash("host-b"), sealed: false, silent: [hostHash(agentName)], out: [] };
   const lines = [
     `tag       ${encodeHost({ clusterTag: tag, slots: 1, seq: 7, members, agentAddress })}`,
     `event     ${event}`,

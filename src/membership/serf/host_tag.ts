@@ -6,6 +6,7 @@
  * 5 base64url digits      cluster tag: 30 bits of BLAKE2b of the cluster's name, keyed with the placement key
  * 2 base 36 digits        slots: the high-water mark that the host knows
  * 4 base64url digits      seq: counts the host's publications, 24 bits, wraps
+ * !                       only where the host has sealed: it has no ChatServers now, and will have them again
  * records                 one a member, back to back, see host_record.ts
  * ```
  *
@@ -29,6 +30,7 @@ export const MAX_HOST_VALUE = 500;
 export const SEQ_MODULUS = 2 ** 24;
 
 const VERSION = "1";
+const SEALED = "!";
 const HEADER = 12;
 const encoder = new TextEncoder();
 
@@ -40,6 +42,8 @@ export interface HostPublication {
   readonly slots: number;
   /** Counts the host's publications, 0 to 2^24 - 1. */
   readonly seq: number;
+  /** Whether its ChatServers are withdrawn because it may not accept. Default false. */
+  readonly sealed?: boolean;
   /** Its members. */
   readonly members: readonly Member[];
   /** The IP address of the host's agent. */
@@ -54,6 +58,8 @@ export interface HostValue {
   readonly slots: number;
   /** See {@linkcode HostPublication.seq}. */
   readonly seq: number;
+  /** See {@linkcode HostPublication.sealed}. */
+  readonly sealed: boolean;
   /** Its members, in the order in which they stand there. */
   readonly members: readonly Member[];
 }
@@ -107,7 +113,7 @@ export function seqDigits(seq: number): string {
 export function encodeHost(host: HostPublication): string {
   const { members, maxBytes = MAX_HOST_VALUE } = host;
   const slots = Math.min(Math.max(host.slots, 0), MAX_SLOTS).toString(36).padStart(2, "0");
-  let text = VERSION + host.clusterTag + slots + seqDigits(host.seq);
+  let text = VERSION + host.clusterTag + slots + seqDigits(host.seq) + (host.sealed ? SEALED : "");
   for (const [i, member] of members.entries()) {
     text += encodeRecord(member, host.agentAddress);
     if (text.length > maxBytes) throw tagsFull(i, members.length, maxBytes);
@@ -134,14 +140,15 @@ export function readHost(text: string, clusterTag: string, agentAddress: string)
   if (text.slice(1, 6) !== clusterTag) return { problem: "another_cluster" };
   const slots = /^[0-9a-z]{2}$/.test(text.slice(6, 8)) ? parseInt(text.slice(6, 8), 36) : MAX_SLOTS + 1;
   const seq = fromDigits(text, 8, 4);
-  const members = readMembers(text, readIp(agentAddress));
+  const sealed = text[HEADER] === SEALED;
+  const members = readMembers(text, sealed ? HEADER + 1 : HEADER, readIp(agentAddress));
   if (slots > MAX_SLOTS || seq === undefined || !members) return { problem: "malformed" };
-  return { value: { slots, seq, members } };
+  return { value: { slots, seq, sealed, members } };
 }
 
-function readMembers(text: string, agent: Ip | undefined): Member[] | undefined {
+function readMembers(text: string, from: number, agent: Ip | undefined): Member[] | undefined {
   const members = new Map<string, Member>();
-  for (let at = HEADER; at < text.length;) {
+  for (let at = from; at < text.length;) {
     const read = readRecord(text, at);
     const member = read && memberOf(read.record, agent);
     if (!read || !member || members.has(member.id)) return undefined;

@@ -10,25 +10,33 @@ const bytes = fc.uint8Array({ maxLength: 60 }).map((bytes) => String.fromCharCod
 const hash = fc.string().map(hostHash);
 
 test("a question and an answer arrive as they were sent", () => {
-  fc.assert(fc.property(hash, fc.boolean(), fc.uniqueArray(hash), fc.nat(), (host, sealed, silent, count) => {
+  const hashes = fc.uniqueArray(hash);
+  fc.assert(fc.property(hash, fc.boolean(), hashes, hashes, fc.nat(), (host, sealed, silent, back, count) => {
     expect(decodeQuestion(encodeQuestion(TAG, host), TAG)).toBe(host);
     const dropped = silent.slice(0, count % (silent.length + 1));
-    const read = decodeAnswer(encodeAnswer(TAG, { host, sealed, silent, dropped }), TAG);
-    expect(read && { ...read, silent: [...read.silent].sort(), dropped: [...read.dropped].sort() })
-      .toEqual({ host, sealed, silent: silent.sort(), dropped: dropped.sort() });
+    const out = [...dropped, ...back.filter((hash) => !silent.includes(hash))];
+    const read = decodeAnswer(encodeAnswer(TAG, { host, sealed, silent, out }), TAG);
+    expect(read).toEqual({
+      host,
+      sealed,
+      silent: expect.arrayContaining(silent),
+      dropped: [...dropped].sort(),
+      out: expect.arrayContaining(out),
+    });
+    expect([read?.silent.length, read?.out.length]).toEqual([silent.length, out.length]);
   }));
 });
 
-test("a host that was dropped and has been heard again is not named", () => {
+test("a host that was dropped and has been heard again is told to be out, and nobody may drop it by that", () => {
   const [host, back] = [hostHash("a"), hostHash("b")];
-  const answer = encodeAnswer(TAG, { host, sealed: false, silent: [], dropped: [back] });
-  expect(decodeAnswer(answer, TAG)).toEqual({ host, sealed: false, silent: [], dropped: [] });
+  const answer = encodeAnswer(TAG, { host, sealed: false, silent: [], out: [back] });
+  expect(decodeAnswer(answer, TAG)).toEqual({ host, sealed: false, silent: [], dropped: [], out: [back] });
 });
 
 test("an answer about very many hosts fits into what Serf sends, those dropped first", () => {
   const silent = Array.from({ length: 500 }, (_, i) => hostHash(`h${i}`));
-  const dropped = silent.slice(400);
-  const answer = encodeAnswer(TAG, { host: hostHash("a"), sealed: true, silent, dropped });
+  const out = silent.slice(400);
+  const answer = encodeAnswer(TAG, { host: hostHash("a"), sealed: true, silent, out });
   expect(answer.length).toBeLessThan(1000);
   const read = decodeAnswer(answer, TAG);
   expect([read?.silent.length, read?.dropped.length]).toEqual([MAX_TESTIMONY, 100]);
@@ -39,7 +47,7 @@ test("what another cluster says, or what is damaged, says nothing", () => {
     host: hostHash("a"),
     sealed: false,
     silent: [hostHash("b")],
-    dropped: [],
+    out: [],
   });
   expect([decodeAnswer(answer, OTHER), decodeQuestion(encodeQuestion(TAG, hostHash("a")), OTHER)]).toEqual([
     undefined,

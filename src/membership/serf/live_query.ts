@@ -3,9 +3,9 @@
  *
  * ```text
  * question   5 digits cluster tag, 5 digits hash of the asking host
- * answer     5 digits cluster tag, 5 digits hash of the answering host, "a" it may accept or "s" it is sealed,
- *            then for each host of which it says something: "-" it has not heard it for 8 s, or "!" it has dropped it
- *            by this rule, and 5 digits hash
+ * answer     5 digits cluster tag, 5 digits hash of the answering host, "s" it has sealed, else "a",
+ *            then for each host of which it says something: "-" it has not heard it for 8 s, "!" nor has it in its view
+ *            any more, or "x" it has heard it again and does not have it in its view yet, and 5 digits hash
  * ```
  *
  * @module
@@ -18,18 +18,20 @@ export const LIVE_QUERY = "tc-live";
 export const MAX_TESTIMONY = 120;
 
 const QUESTION = /^[A-Za-z0-9_-]{10}$/;
-const ANSWER = /^[A-Za-z0-9_-]{10}[as](?:[-!][A-Za-z0-9_-]{5}){0,120}$/;
+const ANSWER = /^[A-Za-z0-9_-]{10}[as](?:[-!x][A-Za-z0-9_-]{5}){0,120}$/;
 
 /** An answer; hosts as `hostHash` names them. */
 export interface LiveAnswer {
   /** Who answers. */
   readonly host: string;
-  /** Whether its members may not accept. */
+  /** Whether it has lost the majority. */
   readonly sealed: boolean;
   /** Whom it has not heard for 8 s. */
   readonly silent: readonly string[];
-  /** Whom it has dropped. */
+  /** Whom it has dropped, of those. */
   readonly dropped: readonly string[];
+  /** Whom it has dropped, silent or not. */
+  readonly out: readonly string[];
 }
 
 /** The payload of a question. */
@@ -42,25 +44,28 @@ export function decodeQuestion(payload: string, clusterTag: string): string | un
   return QUESTION.test(payload) && payload.startsWith(clusterTag) ? payload.slice(5) : undefined;
 }
 
-/**
- * The payload of an answer. Of too many hosts those dropped come first. One that was dropped and has been heard again is
- * left out: nobody may drop it by this word.
- */
-export function encodeAnswer(clusterTag: string, answer: LiveAnswer): string {
-  const dropped = new Set(answer.dropped);
-  const words = answer.silent.map((hash) => (dropped.has(hash) ? "!" : "-") + hash).sort();
+/** The payload of an answer. Of too many hosts those that are silent and dropped come first. */
+export function encodeAnswer(clusterTag: string, answer: Omit<LiveAnswer, "dropped">): string {
+  const out = new Set(answer.out);
+  const silent = new Set(answer.silent);
+  const words = [
+    ...answer.silent.map((hash) => (out.has(hash) ? "!" : "-") + hash),
+    ...answer.out.flatMap((hash) => (silent.has(hash) ? [] : `x${hash}`)),
+  ].sort();
   return clusterTag + answer.host + (answer.sealed ? "s" : "a") + words.slice(0, MAX_TESTIMONY).join("");
 }
 
-/** Reads an answer; undefined where it is malformed, or of another cluster. Who was dropped is silent too. */
+/** Reads an answer; undefined where it is malformed, or of another cluster. */
 export function decodeAnswer(payload: string, clusterTag: string): LiveAnswer | undefined {
   if (!ANSWER.test(payload) || !payload.startsWith(clusterTag)) return undefined;
   const silent: string[] = [];
   const dropped: string[] = [];
+  const out: string[] = [];
   for (let at = 11; at < payload.length; at += 6) {
     const hash = payload.slice(at + 1, at + 6);
-    silent.push(hash);
+    if (payload[at] !== "x") silent.push(hash);
     if (payload[at] === "!") dropped.push(hash);
+    if (payload[at] !== "-") out.push(hash);
   }
-  return { host: payload.slice(5, 10), sealed: payload[10] === "s", silent, dropped };
+  return { host: payload.slice(5, 10), sealed: payload[10] === "s", silent, dropped, out };
 }

@@ -11,7 +11,7 @@ import type { Metrics } from "../../lib/metrics.ts";
 import { isLoopback } from "../../lib/hosts.ts";
 import type { Member } from "../view.ts";
 import { hostHash } from "./host_tag.ts";
-import type { Probe } from "./probe.ts";
+import type { Probe, Sign } from "./probe.ts";
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion, LIVE_QUERY } from "./live_query.ts";
 import type { Quorum, Testimony } from "./quorum.ts";
 import type { SerfClient } from "./serf_client.ts";
@@ -45,14 +45,16 @@ export interface LivenessOptions {
   readonly hosts: () => readonly LiveHost[];
   /** The name of any host by its hash, as far as it is known. */
   readonly nameOf: (hash: string) => string | undefined;
-  /** Whether the members of this host may not accept, and what it says of others. */
-  readonly answer: () => Testimony & { readonly sealed: boolean };
-  /** Who heard whom. */
-  readonly quorum: Pick<Quorum, "asked" | "answered" | "heard">;
+  /** What this host says of itself and of others. */
+  readonly answer: () => Required<Testimony>;
+  /** Who heard whom, and who may be given up. */
+  readonly quorum: Pick<Quorum, "asked" | "answered" | "heard" | "mayDrop">;
   /** Asks a member itself. */
   readonly probe: Probe;
   /** A member of a host without a bridge gives no sign of life, or gives one again. */
   readonly onVerdict: (host: string, member: Member, dead: boolean) => void;
+  /** A host has answered, or one of its members: it hears this one and this one hears it. */
+  readonly onProof: (host: string) => void;
   /** Something was heard, or the silence of a host has become long. */
   readonly onHeard: () => void;
 }
@@ -65,6 +67,8 @@ const SILENT_MS = 3000;
 const PROBE_EVERY_MS = 500;
 /** So many times in a row without a sign of life is death. */
 const STRIKES = 2;
+/** An agent that has acknowledged a question within so long can be reached. */
+const ACKED_MS = 2500;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -75,22 +79,34 @@ export class Liveness {
   readonly #heardAt: Map<string, number> = new Map();
   /** Times in a row without a sign of life, by host, id and incarnation. */
   readonly #strikes: Map<string, number> = new Map();
+  /** Who was found dead, in the same words. */
+  readonly #dead: Set<string> = new Set();
+  /** When the agents of hosts whose bridges are silent were last heard. */
+  readonly #ackedAt: Map<string, number> = new Map();
   readonly #probing: Set<string> = new Set();
   readonly #timers: Cancel[] = [];
+  /** The own name as others are told it. */
+  readonly #selfHash: string;
   #asked = 0;
 
   /** Does nothing until `start`. */
   constructor(options: LivenessOptions) {
     this.#options = options;
+    this.#selfHash = hostHash(options.self);
   }
 
   /** Begins. */
   start(): void {
     const { clock } = this.#options;
     this.#timers.push(
-      clock.every(ASK_MS, () => void this.#ask()),
+      clock.every(ASK_MS, () => this.ask()),
       clock.every(PROBE_EVERY_MS, () => this.#look()),
     );
+    this.ask();
+  }
+
+  /** Asks all other bridges, now. */
+  ask(): void {
     void this.#ask();
   }
 
@@ -102,7 +118,7 @@ export class Liveness {
   /** The agent is back: what was not heard meanwhile is nobody's fault. */
   forgive(): void {
     this.#heardAt.clear();
-    void this.#ask();
+    this.ask();
   }
 
   /** Whether a host's bridge was heard of late. */
@@ -113,37 +129,34 @@ export class Liveness {
 
   /** Answers the query of another bridge. */
   asked(query: SerfQueryEvent): void {
-    const { agent, clusterTag, self, nameOf, answer } = this.#options;
+    const { agent, clock, clusterTag, self, nameOf, answer, quorum, onHeard } = this.#options;
     const from = decodeQuestion(decoder.decode(query.payload), clusterTag);
     if (from === undefined) return;
-    const { sealed, silent, dropped } = answer();
+    const { sealed, silent, out } = answer();
     const text = encodeAnswer(clusterTag, {
-      host: hostHash(self),
+      host: this.#selfHash,
       sealed,
       silent: silent.map(hostHash),
-      dropped: dropped.map(hostHash),
+      out: out.map(hostHash),
     });
     agent.respond(query.id, encoder.encode(text)).catch(() => {});
     const name = nameOf(from);
-    if (name !== undefined && name !== self) this.#heard(name);
-  }
-
-  #heard(name: string): void {
-    const { clock, quorum, onHeard } = this.#options;
-    const now = clock.now();
-    this.#heardAt.set(name, now);
-    quorum.heard(name, now);
+    if (name === undefined || name === self) return;
+    // Only one way: whether it hears this host too, its answer will say.
+    quorum.heard(name, clock.now());
     onHeard();
   }
 
   async #ask(): Promise<void> {
-    const { agent, clock, log, clusterTag, self, quorum } = this.#options;
+    const { agent, clock, log, clusterTag, quorum } = this.#options;
     if (!agent.connected) return;
     const number = ++this.#asked;
     quorum.asked(number, clock.now());
     try {
-      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, hostHash(self))), {
+      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, this.#selfHash)), {
         timeoutMs: ANSWERS_MS,
+        acks: this.#anySilent(),
+        onAck: (from) => this.#ackedAt.set(from, clock.now()),
         onResponse: (from, payload) => this.#answered(number, from, decoder.decode(payload)),
       });
     } catch (error) {
@@ -152,13 +165,25 @@ export class Liveness {
   }
 
   #answered(number: number, from: string, payload: string): void {
-    const { clock, clusterTag, self, quorum, nameOf } = this.#options;
+    const { clock, clusterTag, self, quorum, nameOf, onProof, onHeard } = this.#options;
     const answer = decodeAnswer(payload, clusterTag);
     if (!answer || from === self) return;
     const names = (hashes: readonly string[]): string[] => hashes.flatMap((hash) => nameOf(hash) ?? []);
-    const testimony = { silent: names(answer.silent), dropped: names(answer.dropped) };
-    quorum.answered(number, from, clock.now(), testimony);
-    this.#heard(from);
+    const testimony = {
+      sealed: answer.sealed,
+      silent: names(answer.silent),
+      dropped: names(answer.dropped),
+      out: names(answer.out),
+    };
+    const now = clock.now();
+    this.#heardAt.set(from, now);
+    quorum.answered(number, from, now, testimony);
+    onProof(from);
+    onHeard();
+  }
+
+  #anySilent(): boolean {
+    return this.#options.hosts().some(({ name }) => !this.answers(name));
   }
 
   /** Looks for hosts whose bridge is silent. */
@@ -175,16 +200,14 @@ export class Liveness {
       else if (now - heardAt >= SILENT_MS) this.#question(host);
       else this.#acquit(name, members);
     }
-    for (const name of this.#heardAt.keys()) if (!seen.has(name)) this.#heardAt.delete(name);
+    for (const map of [this.#heardAt, this.#ackedAt]) {
+      for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
+    }
   }
 
   /** The bridge answers again: what it publishes counts. */
   #acquit(host: string, members: readonly Member[]): void {
-    for (const member of members) {
-      const key = keyOf(host, member);
-      if ((this.#strikes.get(key) ?? 0) >= STRIKES) this.#judge(host, member, false);
-      this.#strikes.delete(key);
-    }
+    for (const member of members) this.#forgive(host, member);
   }
 
   /**
@@ -194,7 +217,7 @@ export class Liveness {
   #question({ name, address, members }: LiveHost): void {
     const chats = members.filter(({ role }) => role === "chat");
     for (const chat of chats) void this.#examine(name, chat, true);
-    if (chats.some((chat) => (this.#strikes.get(keyOf(name, chat)) ?? 0) < STRIKES)) return;
+    if (chats.some((chat) => !this.#dead.has(keyOf(name, chat)))) return;
     for (const proxy of members) {
       if (proxy.role !== "proxy") continue;
       const askable = !proxy.address.endsWith(":0") && (isLoopback(address) || !isLoopback(proxy.address));
@@ -206,12 +229,35 @@ export class Liveness {
     const key = keyOf(host, member);
     if (this.#probing.has(key)) return;
     this.#probing.add(key);
-    const lives = askable && await this.#options.probe(member.address);
+    const sign = askable ? await this.#options.probe(member.address) : "nothing";
     this.#probing.delete(key);
-    const strikes = this.#strikes.get(key) ?? 0;
-    if (lives) this.#strikes.delete(key);
-    else this.#strikes.set(key, strikes + 1);
-    if (lives ? strikes >= STRIKES : strikes + 1 === STRIKES) this.#judge(host, member, !lives);
+    if (sign === "life") {
+      this.#forgive(host, member);
+      return this.#options.onProof(host);
+    }
+    const strikes = (this.#strikes.get(key) ?? 0) + 1;
+    this.#strikes.set(key, strikes);
+    if (strikes < STRIKES || this.#dead.has(key) || !this.#isDeath(host, sign)) return;
+    this.#dead.add(key);
+    this.#judge(host, member, true);
+  }
+
+  /**
+   * Whether no sign of life is death. With `seal` silence may be a cut network, and the member may go on behind it: only
+   * time and a majority tell. That nobody listens there counts at once where the host's own agent can be reached, since a
+   * firewall refuses as well.
+   */
+  #isDeath(host: string, sign: Sign): boolean {
+    const { clock, quorum } = this.#options;
+    const now = clock.now();
+    if (quorum.mayDrop(host, now)) return true;
+    return sign === "refused" && now - (this.#ackedAt.get(host) ?? -Infinity) < ACKED_MS;
+  }
+
+  #forgive(host: string, member: Member): void {
+    const key = keyOf(host, member);
+    this.#strikes.delete(key);
+    if (this.#dead.delete(key)) this.#judge(host, member, false);
   }
 
   #judge(host: string, member: Member, dead: boolean): void {

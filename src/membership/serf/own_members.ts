@@ -115,7 +115,9 @@ export class OwnMembers {
         `slot ${claim.slot} is held on another host: register again without a slot`,
       );
     }
-    const state = claim.state === "draining" ? "draining" : "joining";
+    // Who names a slot and takes nobody's place was placed before agent and bridge lost it together.
+    const returns = claim.slot !== undefined && claim.replaces === undefined;
+    const state = claim.state === "draining" ? "draining" : returns ? "alive" : "joining";
     return { ...claim, slot: claim.slot ?? claims.freeSlot(), state };
   }
 

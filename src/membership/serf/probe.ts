@@ -4,10 +4,17 @@
  * @module
  */
 import type { Clock } from "../../lib/clock.ts";
+import { ToychatError } from "../../lib/errors.ts";
 import type { Connection, TcpAddress, Transport } from "../../lib/transport.ts";
 
-/** How a member is asked for a sign of life: resolves with whether it gave one. Never rejects. */
-export type Probe = (address: string) => Promise<boolean>;
+/**
+ * What came of asking a member: it gave a sign of life; its host refused the connection, as nobody listens there; or
+ * nothing, which may be the network.
+ */
+export type Sign = "life" | "refused" | "nothing";
+
+/** How a member is asked for a sign of life. Never rejects. */
+export type Probe = (address: string) => Promise<Sign>;
 
 /** Milliseconds for a connection and a sign of life. */
 const PROBE_MS = 1000;
@@ -28,16 +35,23 @@ export function tcpProbe(transport: Transport, clock: Clock): Probe {
     new Promise((resolve) => {
       const abort = new AbortController();
       let opened: Connection | undefined;
-      const done = (lives: boolean): void => {
+      const done = (sign: Sign): void => {
         cancel();
         abort.abort();
         opened?.terminate();
-        resolve(lives);
+        resolve(sign);
       };
-      const cancel = clock.after(PROBE_MS, () => done(false));
+      const cancel = clock.after(PROBE_MS, () => done("nothing"));
       transport.connect(endpoint(address), (connection) => {
         opened = connection;
-        return { data: () => done(true), drain: () => {}, close: () => done(true) };
-      }, { signal: abort.signal }).then((connection) => connection.send(NO_LINK), () => done(false));
+        return { data: () => done("life"), drain: () => {}, close: () => done("life") };
+      }, { signal: abort.signal }).then(
+        (connection) => connection.send(NO_LINK),
+        (error) => done(isRefusal(error) ? "refused" : "nothing"),
+      );
     });
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof ToychatError && error.code === "connection_refused";
 }

@@ -29,6 +29,8 @@ export interface PublisherOptions {
   readonly members: () => readonly Member[];
   /** The highest number of slots that this host knows of. */
   readonly slots: () => number;
+  /** Whether its ChatServers are withdrawn because it has sealed. */
+  readonly sealed: () => boolean;
 }
 
 /** Milliseconds after a failure. */
@@ -131,9 +133,9 @@ export class Publisher {
   }
 
   #value(members: readonly Member[]): string {
-    const { clusterTag, slots } = this.#options;
+    const { clusterTag, slots, sealed } = this.#options;
     const { address: agentAddress, seq } = this;
-    return encodeHost({ clusterTag, slots: slots(), seq, members, agentAddress });
+    return encodeHost({ clusterTag, slots: slots(), seq, sealed: sealed(), members, agentAddress });
   }
 
   #remember(text: string): void {

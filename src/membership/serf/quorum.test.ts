@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { PROOF_MS, Quorum, type QuorumHost, REGAIN_MS, SILENT_MS } from "./quorum.ts";
+import { LONELY_MS, NEWCOMER_MS, PROOF_MS, Quorum, type QuorumHost, REGAIN_MS, SILENT_MS } from "./quorum.ts";
 
 const TICK_MS = 50;
 
@@ -311,21 +311,99 @@ describe("the base", () => {
     expect(names(it)).toBe("a b e");
   });
 
-  test("a new host has time to answer: it joins without anybody sealing", () => {
+  /** A host that accepts, and knows of others without ChatServers. */
+  function accepting(...names: string[]): Quorum {
+    const it = quorum(...names);
+    it.base([...base(...names), { name: "p", chats: false, status: "alive" }], 0);
+    for (const name of names) it.answered(1, name, 10);
+    expect(it.mayAccept(10)).toBe(true);
+    return it;
+  }
+
+  test("a new host counts 5 s after it became known, when nobody accepts any more who had not heard of it", () => {
+    const it = accepting("a", "b");
+    const [more, later] = [base("a", "b", "c"), 1000 + NEWCOMER_MS];
+    it.base(more, 1000);
+    it.asked(2, 3000);
+    it.answered(2, "a", 3010);
+    it.base(more, later - 1);
+    expect(names(it)).toBe("a b");
+    it.base(more, later);
+    expect([names(it), it.mayAccept(later), it.lapses, NEWCOMER_MS > PROOF_MS]).toEqual([
+      "a b c",
+      true,
+      0,
+      true,
+    ]);
+  });
+
+  test("a new host that never counted does not count on a side that has sealed before", () => {
+    const it = accepting("a", "b", "c");
+    const more = base("a", "b", "c", "d");
+    it.base(more, 3000);
+    it.base(more, 3000 + NEWCOMER_MS);
+    expect([names(it), it.mayAccept(3000 + NEWCOMER_MS)]).toEqual(["a b c", false]);
+  });
+
+  test("a new host that is heard no more is dropped only by the word of a majority", () => {
+    const it = accepting("a", "b");
+    it.base([...base("a", "b"), { name: "c", chats: true, status: "failed" }], 1000);
+    for (let at = 1000; at <= 5000; at += 1000) {
+      it.asked(at, at);
+      it.answered(at, "a", at + 10, { silent: [], dropped: [] });
+    }
+    expect([it.silent(9000), it.mayDrop("c", 5900)]).toEqual([["a", "c"].slice(1), false]);
+  });
+
+  test("who knows of no other host waits for some before it takes itself for the whole cluster", () => {
     const it = quorum("b");
-    it.base(base("a", "b", "c"), 10_000);
-    expect([it.mayAccept(10_000), it.sealAt(), it.lapses]).toEqual([true, 10_000 + PROOF_MS, 0]);
+    expect([it.mayAccept(LONELY_MS - 1), it.mayAccept(LONELY_MS), it.lapses]).toEqual([false, true, 0]);
+    const other = quorum();
+    other.base(base("a", "c"), 1000);
+    expect([other.mayAccept(LONELY_MS), other.lapses]).toEqual([false, 0]);
+    other.asked(2, 1000);
+    other.answered(2, "a", 1100);
+    expect(other.mayAccept(1100)).toBe(true);
+  });
+
+  test("who was never part of a majority does not become one by a side that has lost it", () => {
+    const it = quorum("a");
+    it.answered(1, "a", 10, { silent: [], dropped: [], sealed: true });
+    expect(it.mayAccept(10)).toBe(false);
+    it.answered(1, "a", 20, { silent: [], dropped: [], sealed: false });
+    expect(it.mayAccept(20)).toBe(true);
+  });
+
+  test("hosts that sealed at the same time find a majority among each other again", () => {
+    const it = quorum("a", "b", "c");
+    it.answered(1, "a", 10);
+    it.asked(2, 6000);
+    it.answered(2, "a", 6010, { silent: [], dropped: [], sealed: true });
+    it.asked(3, 8000);
+    it.answered(3, "a", 8010, { silent: [], dropped: [], sealed: true });
+    expect([it.isSealed(6010), it.mayAccept(6010 + REGAIN_MS)]).toEqual([true, true]);
+  });
+
+  test("the last ChatServer of a host is drained: it leaves the base, unless the rest needs it for a majority", () => {
+    const drained = { name: "c", chats: false, status: "alive" };
+    const whole = accepting("a", "b", "c");
+    whole.base([...base("a", "b"), drained], 100);
+    expect([names(whole), whole.mayAccept(100)]).toEqual(["a b", true]);
+    const it = quorum("a", "b", "c");
+    it.answered(1, "c", 10);
+    it.base([{ name: "a", chats: true, status: "failed" }, ...base("b"), drained], 100);
+    expect([names(it), it.mayAccept(100)]).toEqual(["a b c", true]);
   });
 
   test("a side without the majority cannot make itself one by new hosts", () => {
-    const it = quorum("a", "b", "c");
+    const it = accepting("a", "b", "c");
+    expect(it.mayAccept(PROOF_MS)).toBe(false);
     it.base(base("a", "b", "c", "d", "e", "f"), 10_000);
     it.asked(2, 10_000);
     for (const name of ["d", "e", "f"]) it.answered(2, name, 10_100);
     expect([names(it), it.mayAccept(20_000)]).toEqual(["a b c", false]);
     it.answered(2, "a", 10_200);
-    it.base(base("a", "b", "c", "d", "e", "f"), 10_300);
-    expect([names(it), it.mayAccept(10_300)]).toEqual(["a b c d e f", true]);
+    expect(it.mayAccept(10_200 + REGAIN_MS)).toBe(true);
   });
 
   test("an operator who removes hosts gives the rest its right back, after the usual wait", () => {

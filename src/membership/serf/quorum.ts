@@ -11,6 +11,11 @@
  * proof that the failed one held of it is at least 4 s too old, and the failed one has sealed. That one host alone has not
  * heard the failed one says nothing: it may have answered a third that also answers this one.
  *
+ * All of that takes one base. So it changes only where all others are sure to change it too: a new host counts 5 s after
+ * it became known, and only on a side that accepts: longer than a side accepts that is cut off, and then nobody has it that
+ * others have not. A host that has sealed keeps its place in the base although its ChatServers are withdrawn. One that
+ * gives up its last ChatServer otherwise leaves the base, but not where the rest would have no majority without it.
+ *
  * @module
  */
 
@@ -21,7 +26,7 @@ export type QuorumMode = "serve" | "seal";
 export interface QuorumHost {
   /** The name of its agent. */
   readonly name: string;
-  /** Whether it has ChatServers; undefined: it says nothing of its members now. */
+  /** Whether it has ChatServers, or had when it sealed; undefined: it says nothing of its members now. */
   readonly chats: boolean | undefined;
   /** What Serf says of its agent. */
   readonly status: string;
@@ -31,8 +36,12 @@ export interface QuorumHost {
 export interface Testimony {
   /** Names of hosts of the base that it has not heard for 8 s: {@linkcode Quorum.silent}. */
   readonly silent: readonly string[];
-  /** Names of hosts whose members it has dropped by {@linkcode Quorum.mayDrop}, and that are not back. */
+  /** Names of hosts whose members it has dropped by {@linkcode Quorum.mayDrop}, and has not heard again. */
   readonly dropped: readonly string[];
+  /** Names of all hosts whose members it has dropped and does not have in its view again. Default none. */
+  readonly out?: readonly string[];
+  /** Whether it has lost the majority. Default false. */
+  readonly sealed?: boolean;
 }
 
 /** Options of {@linkcode Quorum}. */
@@ -51,6 +60,10 @@ export const SILENT_MS = 8000;
 export const WITNESS_MS = 2000;
 /** A host that has sealed accepts again only after it has had a majority for so long. */
 export const REGAIN_MS = 3000;
+/** A host with ChatServers that has become known counts after so long: longer than a side that was cut off accepts. */
+export const NEWCOMER_MS = 5000;
+/** A host that knows of no other waits so long for its agent to meet some before it takes itself for the whole cluster. */
+export const LONELY_MS = 3000;
 /** Questions whose answers count. */
 const MAX_QUESTIONS = 16;
 /** Hosts of which anything is remembered. */
@@ -69,7 +82,13 @@ export class Quorum {
   readonly #self: string;
   readonly #mode: QuorumMode;
   #base: readonly string[] = [];
-  #started = false;
+  /** Since when a host that is to come into the base is known. */
+  readonly #newcomers: Map<string, number> = new Map();
+  #startedAt: number | undefined;
+  /** Whether no other host was ever known. */
+  #lonely = true;
+  /** Whether it has ever had the right to accept. */
+  #begun = false;
   readonly #questions: Map<number, number> = new Map();
   /** When the newest question that a host answered was sent. */
   readonly #proofs: Map<string, number> = new Map();
@@ -102,31 +121,47 @@ export class Quorum {
   }
 
   /**
-   * Takes the hosts that are known now. The base is those with ChatServers. It shrinks by hosts that left or say that
-   * they have none, never by hosts that failed or are not listed. It grows only while this host may accept, or a side
-   * without the majority could make itself one by new hosts; a host that is new has until 4 s later to answer.
+   * Takes the hosts that are known now. The base is those with ChatServers. It shrinks by hosts that left, and by hosts
+   * that say that they have none as long as the rest is a majority without them; never by hosts that failed or are not
+   * listed. It grows only while this host may accept, or a side without the majority could make itself one by new hosts;
+   * before this host ever could it takes all that it finds.
    */
   base(hosts: readonly QuorumHost[], now: number): void {
     this.#observe(now);
     const named = new Map(hosts.slice(0, MAX_HOSTS).map((host) => [host.name, host]));
-    const kept = this.#base.filter((name) => {
-      const host = named.get(name);
-      return !host || (host.status !== "left" && host.chats !== false);
-    });
-    const grows = !this.#started || this.mayAccept(now);
-    const known = new Set(kept);
-    for (const { name, chats, status } of grows ? named.values() : []) {
-      if (chats !== true || status === "left" || known.has(name)) continue;
-      known.add(name);
-      if (this.#started && name !== this.#self) this.#prove(name, now);
-    }
-    this.#base = [...known].sort();
-    this.#started = true;
-    for (const name of [...named.keys(), ...known]) {
+    this.#startedAt ??= now;
+    if (this.#lonely && [...named.keys()].some((name) => name !== this.#self)) this.#meet();
+    for (const name of [...named.keys(), ...this.#base]) {
       if (!this.#knownAt.has(name)) this.#knownAt.set(name, now);
     }
+    const mayAccept = this.mayAccept(now);
+    this.#base = this.#base.filter((name) => named.get(name)?.status !== "left");
+    this.#grow(named, mayAccept, now);
+    const rest = this.#base.filter((name) => named.get(name)?.chats !== false);
+    if (!this.#begun || (mayAccept && this.#holds(rest, now))) this.#base = rest;
     this.#forget(named);
     this.#weigh(now);
+  }
+
+  /** The first other host is known: this one alone is not the cluster. */
+  #meet(): void {
+    this.#lonely = false;
+    if (!this.#begun) this.#from = Infinity;
+  }
+
+  #grow(named: ReadonlyMap<string, QuorumHost>, mayAccept: boolean, now: number): void {
+    const known = new Set(this.#base);
+    for (const { name, chats, status } of named.values()) {
+      if (chats === false || status === "left" || known.has(name)) this.#newcomers.delete(name);
+      else if (chats === true && !this.#begun) known.add(name);
+      else if (chats === true && mayAccept && !this.#newcomers.has(name)) this.#newcomers.set(name, now);
+    }
+    for (const [name, since] of mayAccept ? this.#newcomers : []) {
+      if (now < since + NEWCOMER_MS) continue;
+      known.add(name);
+      this.#newcomers.delete(name);
+    }
+    this.#base = [...known].sort();
   }
 
   /** A question was sent. Ids are unique among the last 16. */
@@ -147,13 +182,17 @@ export class Quorum {
     this.#observe(now);
     const askedAt = this.#questions.get(queryId);
     if (askedAt === undefined || name === this.#self || !this.#knows(name)) return;
-    this.#prove(name, askedAt);
+    const { silent, dropped, out, sealed } = testimony;
+    this.#hear(name, askedAt);
+    // Who was never part of a majority must not become one by a side that has lost it, of which it may not know all.
+    if (this.#begun || !sealed) this.#prove(name, askedAt);
     const known = this.#witnesses.get(name);
     if (!known || known.askedAt <= askedAt) {
-      const { silent, dropped } = testimony;
       this.#witnesses.set(name, { askedAt, silent: new Set(silent), dropped: new Set(dropped) });
     }
     this.#weigh(now);
+    // Others serve the rooms of this host, and would not see it serve them too.
+    if (out?.includes(this.#self) && now < this.#from) this.#from = Math.max(this.#from, now + REGAIN_MS);
   }
 
   /** A question of another host has arrived. */
@@ -167,6 +206,11 @@ export class Quorum {
     if (this.#mode === "serve") return true;
     this.#observe(now);
     return now >= this.#from && now < this.#until;
+  }
+
+  /** Whether the right to accept was lost, and not had again since. */
+  isSealed(now: number): boolean {
+    return !this.mayAccept(now) && this.#sealed;
   }
 
   /** When it will stop accepting if nothing more is heard: Infinity: never; in the past: it has stopped, or never began. */
@@ -187,7 +231,8 @@ export class Quorum {
   /** The hosts of the base that this one has not heard for 8 s: part of its answer to everybody's question. */
   silent(now: number): string[] {
     if (this.#mode === "serve") return [];
-    return this.#base.filter((name) => name !== this.#self && this.#isSilent(name, now));
+    const hosts = [...this.#base, ...this.#newcomers.keys()];
+    return hosts.filter((name) => name !== this.#self && this.#isSilent(name, now));
   }
 
   /**
@@ -200,7 +245,7 @@ export class Quorum {
     if (this.#mode === "serve") return true;
     const heardAt = this.#heard.get(name) ?? -Infinity;
     if (name === this.#self || now < heardAt + SILENT_MS || !this.mayAccept(now)) return false;
-    if (!this.#base.includes(name)) return this.#isSilent(name, now);
+    if (!this.#base.includes(name) && !this.#newcomers.has(name)) return this.#isSilent(name, now);
     const witnesses = new Map([...this.#witnesses].filter(([, { askedAt }]) => now < askedAt + WITNESS_MS));
     const vouches = this.#isSilent(name, now) ||
       [...witnesses.values()].some(({ dropped }) => dropped.has(name));
@@ -230,21 +275,31 @@ export class Quorum {
 
   #forget(named: ReadonlyMap<string, unknown>): void {
     const known = new Set(this.#base);
-    for (const map of [this.#proofs, this.#heard, this.#witnesses, this.#knownAt]) {
+    for (const map of [this.#proofs, this.#heard, this.#witnesses, this.#knownAt, this.#newcomers]) {
       for (const name of map.keys()) if (!known.has(name) && !named.has(name)) map.delete(name);
     }
   }
 
-  /** Whether hosts are a majority of the base, or half of it with the lowest name; of an empty base everybody is. */
-  #isMajority(has: (name: string) => boolean): boolean {
-    const [lowest] = this.#base;
+  /** Whether hosts are a majority of a base, or half of it with the lowest name; of an empty base everybody is. */
+  #isMajority(has: (name: string) => boolean, base = this.#base): boolean {
+    const [lowest] = base;
     if (lowest === undefined) return true;
-    const count = this.#base.reduce((sum, name) => sum + (has(name) ? 1 : 0), 0);
-    return count * 2 > this.#base.length || (count * 2 === this.#base.length && has(lowest));
+    const count = base.reduce((sum, name) => sum + (has(name) ? 1 : 0), 0);
+    return count * 2 > base.length || (count * 2 === base.length && has(lowest));
+  }
+
+  #endOf(name: string): number {
+    return name === this.#self ? Infinity : (this.#proofs.get(name) ?? -Infinity) + PROOF_MS;
+  }
+
+  /** Whether there is proof of a majority of a base that holds beyond a time. */
+  #holds(base: readonly string[], at: number): boolean {
+    return this.#isMajority((name) => this.#endOf(name) > at, base);
   }
 
   /** Notices that the majority has run out, before anything new is taken. */
   #observe(now: number): void {
+    if (now >= this.#from) this.#begun = true;
     if (this.#from !== Infinity && now >= this.#until) this.#lapse(this.#until);
   }
 
@@ -257,15 +312,19 @@ export class Quorum {
 
   /** Computes anew until when the proofs are a majority. */
   #weigh(now: number): void {
-    const end = (name: string) =>
-      name === this.#self ? Infinity : (this.#proofs.get(name) ?? -Infinity) + PROOF_MS;
-    const holds = (at: number) => this.#isMajority((name) => end(name) > at);
-    if (!holds(now)) {
+    if (!this.#holds(this.#base, now)) {
       if (this.#from !== Infinity) this.#lapse(now);
       return;
     }
-    const ends = this.#base.map(end).filter((at) => at > now).sort((a, b) => a - b);
-    this.#until = ends.find((at) => !holds(at)) ?? Infinity;
-    if (this.#from === Infinity) this.#from = this.#sealed ? now + REGAIN_MS : now;
+    const ends = this.#base.map((name) => this.#endOf(name)).filter((at) => at > now).sort((a, b) => a - b);
+    this.#until = ends.find((at) => !this.#holds(this.#base, at)) ?? Infinity;
+    if (this.#from === Infinity) this.#from = this.#waitsUntil(now);
+    if (now >= this.#from) this.#begun = true;
+  }
+
+  /** From when a majority counts that is had now. */
+  #waitsUntil(now: number): number {
+    if (this.#sealed) return now + REGAIN_MS;
+    return this.#lonely ? Math.max(now, (this.#startedAt ?? now) + LONELY_MS) : now;
   }
 }

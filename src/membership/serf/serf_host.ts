@@ -4,12 +4,10 @@
  *
  * @module
  */
-import type { Cancel, Clock } from "../../lib/clock.ts";
+import { type Cancel, delay } from "../../lib/clock.ts";
 import { printable, ToychatError } from "../../lib/errors.ts";
-import type { Logger } from "../../lib/log.ts";
-import type { Metrics } from "../../lib/metrics.ts";
-import type { OnPartition } from "../bridge_agent.ts";
 import type { BookKeeper, MemberBook } from "../bridge_members.ts";
+import { ALONE_MS } from "../lease_times.ts";
 import type { Claim } from "../registry.ts";
 import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
@@ -20,71 +18,22 @@ import {
   decodeHost,
   firstSeq,
   HOST_TAG,
-  hostHash,
+  type HostValue,
   publishedAddress,
   SEQ_MODULUS,
 } from "./host_tag.ts";
 import { type LiveHost, Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
-import type { Probe } from "./probe.ts";
 import { Publisher } from "./publisher.ts";
-import type { SerfClient } from "./serf_client.ts";
+import type { SerfAgent, SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
 import type { SerfMember } from "./serf_types.ts";
 import { refuseSharedAgent } from "./shared_agent.ts";
 import { Side } from "./side.ts";
 
-/** What a {@linkcode SerfHost} needs of a client of the agent. */
-export type SerfAgent = Pick<
-  SerfClient,
-  | "connected"
-  | "agentName"
-  | "start"
-  | "stop"
-  | "ready"
-  | "on"
-  | "members"
-  | "setTags"
-  | "userEvent"
-  | "query"
-  | "respond"
->;
-
-/** Options of {@linkcode SerfHost}. */
-export interface SerfHostOptions {
-  /** The host's agent. It is started and stopped with the host. */
-  readonly agent: SerfAgent;
-  /** Time and chance. */
-  readonly clock: Clock;
-  /** Where events go. */
-  readonly log: Logger;
-  /** Where to count. */
-  readonly metrics: Metrics;
-  /** Name of the cluster; hosts of another one on the same gossip are not looked at. */
-  readonly cluster: string;
-  /** The cluster's placement key. */
-  readonly placementKey: Uint8Array;
-  /** What to do when cut off. */
-  readonly onPartition: OnPartition;
-  /** Asks a member of another host itself. */
-  readonly probe: Probe;
-}
-
-/** How a host stands. */
-export interface SerfHostStatus {
-  /** The name of the own agent; empty before it was reached. */
-  readonly agent: string;
-  /** Whether the agent can be reached. */
-  readonly connected: boolean;
-  /** Whether the ChatServers of this host may accept. */
-  readonly sealed: boolean;
-  /** What was asked for. */
-  readonly onPartition: OnPartition;
-  /** All hosts, sorted by name. */
-  readonly hosts: readonly HostInfo[];
-}
-
 /** An agent that restarts is back by then; later a host without one serves itself alone. */
-const ALONE_MS = 5000;
+const AGENTLESS_MS = 5000;
+/** A bridge that starts waits so long to be told who of the failed was given up. */
+const ASK_FAILED_MS = 1500;
 /** Members of the bridge's life before have so long to register again. */
 const GRACE_MS = 4000;
 /** A life that begins counts on from what its predecessor may have announced without having published it. */
@@ -106,6 +55,8 @@ export class SerfHost implements MemberBook {
   #cancelGrace: Cancel = () => {};
   #self: string | undefined;
   #view: View;
+  /** What the view was made of. */
+  #made: readonly Member[] = [];
   #resolving = false;
 
   /** Does nothing until `start`. */
@@ -139,6 +90,7 @@ export class SerfHost implements MemberBook {
       clusterTag: this.#clusterTag,
       members: () => this.#own.list,
       slots: () => this.#book.slots,
+      sealed: () => this.#side?.awaits ?? false,
     });
     this.#follower = new Follower({
       agent,
@@ -158,6 +110,11 @@ export class SerfHost implements MemberBook {
   /** The newest view. */
   get view(): View {
     return this.#view;
+  }
+
+  /** With `seal` members do not outlive their bridge for long: it alone knows when it has to seal. */
+  get aloneMs(): number | undefined {
+    return this.#options.onPartition === "seal" ? ALONE_MS : undefined;
   }
 
   /** Whether the ChatServers of this host may not accept, since the majority of hosts cannot be heard. */
@@ -189,13 +146,21 @@ export class SerfHost implements MemberBook {
     await refuseSharedAgent(agent, this.#clusterTag);
     const list = await agent.members();
     const self = this.#self = agent.agentName;
-    this.#side = new Side({ self, onPartition, log, metrics });
-    this.#restore(list);
+    const restored = this.#restore(list);
+    this.#side = new Side({ self, onPartition, awaits: restored?.sealed ?? false, log, metrics });
     this.#take(list);
     this.#liveness = this.#listen(self, this.#side);
     this.#liveness.start();
     this.#follower.start();
     this.#publisher.changed();
+    await this.#learnFailed();
+  }
+
+  /** Members must not take for living whom all others have given up: nobody is told of failed hosts before others were asked. */
+  async #learnFailed(): Promise<void> {
+    const { clock } = this.#options;
+    const until = clock.now() + ASK_FAILED_MS;
+    while (this.#book.kept().length > 0 && clock.now() < until) await delay(clock, ASK_FAILED_MS / 30);
   }
 
   /** Ends. What the agent publishes stays, for the next life of the bridge. */
@@ -268,7 +233,7 @@ export class SerfHost implements MemberBook {
       clusterTag: this.#clusterTag,
       self,
       hosts: () => this.#others(),
-      nameOf: (hash) => this.#known().find(({ name }) => hostHash(name) === hash)?.name,
+      nameOf: (hash) => this.#book.nameOf(hash),
       answer: () => side.testimony(this.#known(), clock.now()),
       quorum: side.quorum,
       probe,
@@ -276,6 +241,7 @@ export class SerfHost implements MemberBook {
         this.#book.verdict(host, id, incarnation, dead);
         this.#resolve();
       },
+      onProof: (host) => this.#book.proved(host) && this.#resolve(),
       onHeard: () => this.#judge(),
     });
   }
@@ -303,24 +269,28 @@ export class SerfHost implements MemberBook {
     const moved = own !== undefined && own.address !== this.#publisher.address;
     if (own) this.#publisher.seen(own.address, own.tags.get(HOST_TAG));
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
-    this.#book.agents(entries, this.#options.clock.now());
+    const now = this.#options.clock.now();
+    const unproved = this.#unproved();
+    this.#book.agents(entries, now);
+    if (this.#unproved() > unproved) this.#liveness?.ask();
     if (moved) this.#publisher.changed();
     this.#judge();
   }
 
   /** Takes up what the agent still publishes of the bridge's life before. */
-  #restore(list: readonly SerfMember[]): void {
+  #restore(list: readonly SerfMember[]): HostValue | undefined {
     const { clock, log } = this.#options;
     const own = list.find(({ name }) => name === this.#self);
     const address = this.#publisher.address = own?.address ?? "";
     const value = decodeHost(own?.tags.get(HOST_TAG) ?? "", this.#clusterTag, address);
     this.#publisher.seq = value ? (value.seq + SEQ_LEAP) % SEQ_MODULUS : firstSeq(clock.wallTime());
-    if (!value) return;
+    if (!value) return undefined;
     this.#book.raiseSlots(value.slots);
     for (const member of value.members) this.#own.restore(member);
     this.#book.setOwn(this.#own.list);
     log("info", "members_restored", { members: value.members.length });
     this.#cancelGrace = clock.after(GRACE_MS, () => this.#withdrawAbsent(value.members));
+    return value;
   }
 
   #withdrawAbsent(restored: readonly Member[]): void {
@@ -335,14 +305,15 @@ export class SerfHost implements MemberBook {
 
   /** Sees who may accept and who may be given up, by who was heard. */
   #judge(): void {
+    const side = this.#side;
+    if (!side) return;
+    const awaited = side.awaits;
+    const chats = this.#own.list.filter(({ role }) => role === "chat");
     const now = this.#options.clock.now();
-    const chats = ({ name, value }: HostInfo): boolean | undefined =>
-      (name === this.#self ? this.#own.list : value?.members)?.some(({ role }) => role === "chat");
-    const judgement = this.#side?.judge(this.#known(), chats, this.#book.kept(), now);
-    for (const name of judgement?.drop ?? []) this.#book.drop(name);
-    for (const { id, incarnation, role } of judgement?.seal ? this.#own.list : []) {
-      if (role === "chat") this.#revoke(id, incarnation, "sealed");
-    }
+    const { seal, drop } = side.judge(this.#known(), chats.length > 0, this.#book.kept(), now);
+    for (const name of drop) this.#book.drop(name);
+    for (const { id, incarnation } of seal ? chats : []) this.#revoke(id, incarnation, "sealed");
+    if (side.awaits !== awaited) this.#publisher.changed();
     this.#resolve();
   }
 
@@ -359,6 +330,8 @@ export class SerfHost implements MemberBook {
     const { slots } = this.#book;
     const { placementKey } = this.#options;
     const { members } = outcome;
+    if (members === this.#made && slots === this.#view.slots) return;
+    this.#made = members;
     const view = createView({ members, slots, revision: this.#view.revision + 1, placementKey });
     if (view.digest === this.#view.digest) return;
     if (slots !== this.#view.slots) this.#publisher.changed();
@@ -367,7 +340,7 @@ export class SerfHost implements MemberBook {
   }
 
   #outcome(): { readonly members: readonly Member[]; readonly lost: readonly OwnLoss[] } {
-    if (this.#follower.downMs >= ALONE_MS) return { members: this.#own.list, lost: [] };
+    if (this.#follower.downMs >= AGENTLESS_MS) return { members: this.#own.list, lost: [] };
     return this.#book.resolve(this.#options.clock.now());
   }
 
@@ -387,7 +360,12 @@ export class SerfHost implements MemberBook {
       .map(({ name, address }) => ({ name, address, members: this.#book.membersOf(name, now) }));
   }
 
-  #known(): HostInfo[] {
+  /** How many hosts count again once they answer. */
+  #unproved(): number {
+    return this.#known().filter(({ unproved, status }) => unproved && status === "alive").length;
+  }
+
+  #known(): readonly HostInfo[] {
     return this.#book.hosts(this.#options.clock.now());
   }
 
@@ -395,3 +373,5 @@ export class SerfHost implements MemberBook {
     return this.#known().filter((host) => host.status === status).length;
   }
 }
+
+export type { SerfAgent, SerfHostOptions, SerfHostStatus };

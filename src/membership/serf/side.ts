@@ -8,7 +8,7 @@ import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { OnPartition } from "../bridge_agent.ts";
 import type { HostInfo } from "./cluster_book.ts";
-import { Quorum, type Testimony } from "./quorum.ts";
+import { PROOF_MS, Quorum, type Testimony } from "./quorum.ts";
 
 /** Options of {@linkcode Side}. */
 export interface SideOptions {
@@ -16,6 +16,8 @@ export interface SideOptions {
   readonly self: string;
   /** What to do when cut off. */
   readonly onPartition: OnPartition;
+  /** Whether the own host has sealed in the bridge's life before, and its ChatServers are still to come back. */
+  readonly awaits: boolean;
   /** Where events go. */
   readonly log: Logger;
   /** Where to count. */
@@ -30,20 +32,27 @@ export interface Judgement {
   readonly drop: readonly string[];
 }
 
+/** ChatServers that were withdrawn because their host sealed come back within so long, or do not. */
+const RETURN_MS = 30_000;
+
 /** One host's side. */
 export class Side {
   /** Who heard whom. */
   readonly quorum: Quorum;
   readonly #options: SideOptions;
   #sealed: boolean;
+  #awaits: boolean;
   #lapses = 0;
+  #startedAt: number | undefined;
+  #unsealedAt = -Infinity;
 
   /** With `seal` nobody may accept before others were heard. */
   constructor(options: SideOptions) {
-    const { self, onPartition, metrics } = options;
+    const { self, onPartition, awaits, metrics } = options;
     this.#options = options;
     this.quorum = new Quorum({ self, mode: onPartition });
     this.#sealed = onPartition === "seal";
+    this.#awaits = this.#sealed && awaits;
     metrics.gauge("toychat_sealed", () => this.#sealed ? 1 : 0);
   }
 
@@ -52,38 +61,69 @@ export class Side {
     return this.#sealed;
   }
 
+  /**
+   * Whether ChatServers of this host were withdrawn because it sealed, and are to come back: it still counts among the
+   * hosts that have some.
+   */
+  get awaits(): boolean {
+    return this.#awaits;
+  }
+
   /** What this host says of others. */
-  testimony(hosts: readonly HostInfo[], now: number): Testimony & { readonly sealed: boolean } {
-    const serves = this.#options.onPartition === "serve";
-    const dropped = hosts
-      .filter(({ status, counts }) => !counts && (status === "failed" || status === "missing"))
-      .map(({ name }) => name);
-    return { sealed: this.#sealed, silent: this.quorum.silent(now), dropped: serves ? [] : dropped };
+  testimony(hosts: readonly HostInfo[], now: number): Required<Testimony> {
+    const { quorum } = this;
+    if (this.#options.onPartition === "serve") return { sealed: false, silent: [], dropped: [], out: [] };
+    const silent = quorum.silent(now);
+    const out = hosts.filter(({ status, counts }) => !counts && status !== "left").map(({ name }) => name);
+    return {
+      sealed: quorum.isSealed(now),
+      silent,
+      dropped: out.filter((name) => silent.includes(name)),
+      out,
+    };
   }
 
   /**
    * Sees where the host stands.
    *
-   * @param chats Whether a host has ChatServers; undefined where it says nothing.
+   * @param chats Whether the own host has ChatServers.
    * @param failed Hosts that are kept although they have failed.
    */
-  judge(
-    hosts: readonly HostInfo[],
-    chats: (host: HostInfo) => boolean | undefined,
-    failed: readonly string[],
-    now: number,
-  ): Judgement {
-    const { log, metrics, onPartition, self } = this.#options;
+  judge(hosts: readonly HostInfo[], chats: boolean, failed: readonly string[], now: number): Judgement {
+    const { onPartition, self } = this.#options;
     const { quorum } = this;
-    quorum.base(hosts.map((host) => ({ name: host.name, status: host.status, chats: chats(host) })), now);
+    this.#startedAt ??= now;
+    if (chats || (!this.#sealed && now >= this.#unsealedAt + RETURN_MS)) this.#awaits = false;
+    const own = chats || this.#awaits;
+    const base = hosts.map(({ name, status, chats }) => ({
+      name,
+      status,
+      chats: name === self ? own : chats,
+    }));
+    quorum.base(base, now);
     if (onPartition === "serve") return { seal: false, drop: [] };
+    const lapsed = this.#observe(now);
+    // A bridge that has just started does not know yet whether its predecessor had to seal: the first answers tell.
+    const lost = quorum.isSealed(now) || (this.#sealed && now >= this.#startedAt + PROOF_MS);
+    const seal = lapsed > 0 || lost;
+    if (seal && chats) this.#awaits = true;
+    return { seal, drop: failed.filter((name) => quorum.mayDrop(name, now)) };
+  }
+
+  /** Takes note of what has become of the right to accept; returns how often it has ended since it was looked at last. */
+  #observe(now: number): number {
+    const { log, metrics, self } = this.#options;
+    const { quorum } = this;
     const sealed = !quorum.mayAccept(now);
     const lapsed = quorum.lapses - this.#lapses;
-    if (sealed && !this.#sealed) log("error", "sealed", { agent: self });
-    if (!sealed && this.#sealed) log("info", "unsealed", { agent: self });
+    if (lapsed > 0) metrics.count("toychat_seals_total", lapsed);
+    if (quorum.isSealed(now) && (!this.#sealed || lapsed > 0)) log("error", "sealed", { agent: self });
+    if (!sealed && this.#sealed) {
+      log("info", "unsealed", { agent: self });
+      this.#unsealedAt = now;
+    }
     this.#sealed = sealed;
     this.#lapses += lapsed;
-    if (lapsed > 0) metrics.count("toychat_seals_total", lapsed);
-    return { seal: sealed || lapsed > 0, drop: failed.filter((name) => quorum.mayDrop(name, now)) };
+    return lapsed;
   }
 }

@@ -1,0 +1,62 @@
+/**
+ * What a host of a cluster over Serf is made of, and how it stands.
+ *
+ * @module
+ */
+import type { Clock } from "../../lib/clock.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { Metrics } from "../../lib/metrics.ts";
+import type { OnPartition } from "../bridge_agent.ts";
+import type { HostInfo } from "./cluster_book.ts";
+import type { Probe } from "./probe.ts";
+import type { SerfClient } from "./serf_client.ts";
+
+/** What a {@linkcode SerfHost} needs of a client of the agent. */
+export type SerfAgent = Pick<
+  SerfClient,
+  | "connected"
+  | "agentName"
+  | "start"
+  | "stop"
+  | "ready"
+  | "on"
+  | "members"
+  | "setTags"
+  | "userEvent"
+  | "query"
+  | "respond"
+>;
+
+/** Options of {@linkcode SerfHost}. */
+export interface SerfHostOptions {
+  /** The host's agent. It is started and stopped with the host. */
+  readonly agent: SerfAgent;
+  /** Time and chance. */
+  readonly clock: Clock;
+  /** Where events go. */
+  readonly log: Logger;
+  /** Where to count. */
+  readonly metrics: Metrics;
+  /** Name of the cluster; hosts of another one on the same gossip are not looked at. */
+  readonly cluster: string;
+  /** The cluster's placement key. */
+  readonly placementKey: Uint8Array;
+  /** What to do when cut off. */
+  readonly onPartition: OnPartition;
+  /** Asks a member of another host itself. */
+  readonly probe: Probe;
+}
+
+/** How a host stands. */
+export interface SerfHostStatus {
+  /** The name of the own agent; empty before it was reached. */
+  readonly agent: string;
+  /** Whether the agent can be reached. */
+  readonly connected: boolean;
+  /** Whether the ChatServers of this host may accept. */
+  readonly sealed: boolean;
+  /** What was asked for. */
+  readonly onPartition: OnPartition;
+  /** All hosts, sorted by name. */
+  readonly hosts: readonly HostInfo[];
+}
