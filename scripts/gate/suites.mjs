@@ -65,7 +65,7 @@ export const suites = [
   tests("serf", "the Serf client and membership over real agents", {
     seconds: 480,
     testSeconds: 120,
-    needs: ["serf", "ip"],
+    needs: ["serf", "ip", "faketime"],
   }),
   tests("operations", "health, metrics and logs, as documented and from outside", {
     seconds: 240,

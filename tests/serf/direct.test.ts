@@ -11,22 +11,39 @@ const app = join(root, "tests/cluster/app.mjs");
 const TEST_MS = 110_000;
 const SERF_MS = 60_000;
 
+interface ChatReady {
+  readonly slot: number;
+  /** Where its health is served. */
+  readonly http: number;
+}
+
 describe("roles that follow their agents themselves, without a bridge", () => {
   const agents = new SerfAgents();
   const processes = new Processes();
   let hosts: SerfAgent[] = [];
-  let chats: Ready<{ listen: string; slot: number }>[] = [];
+  let chats: Ready<ChatReady>[] = [];
   let proxy: Ready<ClientPorts>;
   let anna: RecordingClient;
   let said = 0;
 
   const command = [...runtime("bun").command, cli];
   const agent = (number: number): SerfAgent => hosts[number - 1] as SerfAgent;
-  const chat = (number: number): Ready<{ listen: string; slot: number }> => chats[number - 1] as never;
+  const chat = (number: number): Ready<ChatReady> => chats[number - 1] as never;
 
   async function startChat(number: number): Promise<void> {
     const { bind, rpc } = agent(number);
-    const args = ["chat", app, "--id", `c${number}`, "--listen", `${bind}:0`, "--bridge", `serf:${rpc}`];
+    const args = [
+      "chat",
+      app,
+      "--id",
+      `c${number}`,
+      "--listen",
+      `${bind}:0`,
+      "--http",
+      "0",
+      "--bridge",
+      `serf:${rpc}`,
+    ];
     chats[number - 1] = await processes.start([...command, ...args]);
   }
 
@@ -116,10 +133,13 @@ describe("roles that follow their agents themselves, without a bridge", () => {
 
   test("a ChatServer whose agent dies accepts nothing, and comes back with it as a new one", async () => {
     const room = await roomOf("c2", "agentless");
+    const readiness = async (): Promise<string> =>
+      await (await fetch(`http://127.0.0.1:${chat(2).ready.http}/readyz`)).text();
+    expect(await readiness()).toContain("ready");
     await agent(2).kill();
+    await until(async () => (await readiness()).includes("its lease has run out"), "its lease has run out");
     await servedBy("c1", room);
     await talks(room);
-    expect(chat(2).ended).toBe(false);
     await agent(2).restart();
     await chat(2).until(({ stderr }) => stderr.includes("rejoined") || undefined, "join again", SERF_MS);
     await servedBy("c2", room);

@@ -113,9 +113,13 @@ export function processFaults(cluster: SerfCluster): void {
         await crowd.toldOf(rooms);
       });
       await expectFailedOver(cluster, crowd, rooms);
-      // A bridge that comes back knows what its agent still says: nobody of that is there.
+      // A bridge that comes back knows what its agent still says, and that nobody of that is there only after a while.
+      const seen = new Set<string>();
+      const ends = others.map(({ membership }) => membership.onView(({ digest }) => seen.add(digest)));
       await host.startBridge();
       await cluster.agree(["c1", "c3", "p1", "p3"]);
+      for (const end of ends) end();
+      expect([...seen]).toEqual([]);
     },
   );
 
