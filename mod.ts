@@ -35,7 +35,7 @@
  * @module
  */
 export { ChatServer } from "./src/chat/chat_server.ts";
-export type { ChatUser, OpenReason, RoomCloseReason, RoomInfo } from "./src/chat/chat_user.ts";
+export type { ChatUser, OpenReason, RoomCloseReason, RoomInfo, RoomMerge } from "./src/chat/chat_user.ts";
 export type { AnyTypes, ChatEvents, ClusterTypes } from "./src/chat/events.ts";
 export { CHAT_LIMITS, type ChatLimits, type ChatServerOptions } from "./src/chat/options.ts";
 export { ProxyServer } from "./src/proxy/proxy_server.ts";

@@ -82,8 +82,6 @@ What a host itself sees:
 
   ip netns exec ${space} ${cli} members --secret-file ${secretFile}
   ip netns exec ${space} serf members -rpc-auth=${rpcKey}
-    secretFile.replace(/[^/]+$/, "")
-  }host-${second.number}/serf.json)
 
 Commands, here:
 

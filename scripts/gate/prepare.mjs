@@ -17,6 +17,7 @@ const APT_PACKAGES = /** @type {Record<string, string>} */ ({
   chromium: "chromium",
   serf: "serf",
   ip: "iproute2",
+  faketime: "faketime",
 });
 
 /** Runtimes whose npm package puts the binary in place by an install script, which npm may have been told not to run. */

@@ -62,10 +62,10 @@ export const suites = [
   tests("hostile", "hostile input over TCP against every runtime", { seconds: 400, testSeconds: 90 }),
   tests("placement", "who owns a room, the same on every runtime", { seconds: 120 }),
   tests("membership", "the bridge and its members as processes", { seconds: 180, testSeconds: 60 }),
-  tests("serf", "membership over real Serf agents", {
+  tests("serf", "the Serf client and membership over real agents", {
     seconds: 480,
     testSeconds: 120,
-    needs: ["serf", "ip"],
+    needs: ["serf", "ip", "faketime"],
   }),
   tests("operations", "health, metrics and logs, as documented and from outside", {
     seconds: 240,
@@ -90,7 +90,7 @@ export const suites = [
   tests(
     "examples",
     "every example as its reader runs it",
-    { seconds: 300, testSeconds: 90, needs: [...MQTT, "serf", "ip"] },
+    { seconds: 420, testSeconds: 90, needs: [...MQTT, "serf", "ip"] },
     "tests/examples",
     "examples",
   ),

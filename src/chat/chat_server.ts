@@ -27,9 +27,10 @@ import { gaugeView } from "../membership/view_metrics.ts";
 import type { ChatUser, RoomInfo } from "./chat_user.ts";
 import { Confirms } from "./confirms.ts";
 import { Departures } from "./departures.ts";
-import { drain } from "./draining.ts";
+import { drain, isWithdrawn } from "./draining.ts";
 import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./events.ts";
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
+import { follow } from "./following.ts";
 import { chatReadiness, gaugeChat } from "./observed.ts";
 import { CHAT_LIMITS, CHAT_UNBOUNDED, type ChatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
@@ -280,15 +281,9 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     const { view } = this.#membership;
     this.#log("info", "view", { digest: view.digest, members: view.members.length });
     this.metrics.count("toychat_view_changes_total");
-    this.#peers.update(view);
-    this.#departures.viewChanged(view);
-    for (const link of this.#inbound.links) link.send({ type: "digest", digest: view.digest });
-    this.#rooms.viewChanged();
-    this.#router.viewChanged(this.#routed());
-  }
-
-  #routed(): Link[] {
-    return this.#self ? [...this.#peers.links(), this.#self] : [...this.#peers.links()];
+    if (isWithdrawn(this.#lease, view, this.#sender?.id)) this.#rooms.clear("lease-lost");
+    const [peers, departures, inbound] = [this.#peers, this.#departures, this.#inbound];
+    follow(view, { peers, departures, inbound, rooms: this.#rooms, router: this.#router }, this.#self);
   }
 
   /**
@@ -356,8 +351,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   /**
    * Leaves the cluster.
    *
-   * @param options `drain`: hand every room to its next owner first, so that nothing is lost (default true), for at
-   * most the limit `drainMs`.
+   * @param options `drain`: hand every room to its next owner first (default true), for at most the limit `drainMs`.
    */
   async stop(options: { drain?: boolean } = {}): Promise<void> {
     if (this.#state === "stopping" || this.#state === "stopped") return;

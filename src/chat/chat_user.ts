@@ -18,7 +18,26 @@ export interface ChatUser {
 export type OpenReason = "first-join" | "failover" | "hand-off";
 
 /** Why a room closed on this server. */
-export type RoomCloseReason = "idle" | "hand-off" | "lease-lost" | "stopped";
+export type RoomCloseReason = "idle" | "hand-off" | "merged" | "lease-lost" | "stopped";
+
+/**
+ * The life of a room that ended on another server because the room goes on in the life that is open here: both sides of a
+ * partition went on, and it has healed.
+ */
+export interface RoomMerge {
+  /** Id of the ChatServer where it was open last. */
+  readonly from: string;
+  /** Identity of the life that ended. */
+  readonly epoch: string;
+  /** How many messages were sent in it. */
+  readonly offset: number;
+  /**
+   * Who was in it at its end, where that server knew of this life in time, else nobody; of a very large room, with over a
+   * million characters of ids, only the first. Those who are still connected join here by themselves, before or after this:
+   * compare them by `sessionId`.
+   */
+  readonly users: readonly ChatUser[];
+}
 
 /** A room on the ChatServer that owns it. */
 export interface RoomInfo {

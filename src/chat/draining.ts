@@ -1,10 +1,11 @@
 /**
- * Leaving a cluster without a loss: wait until every room has gone to its next owner.
+ * The end of a ChatServer's life in a cluster: in good order, when every room has gone to its next owner, or not.
  *
  * @module
  */
 import { type Clock, delay } from "../lib/clock.ts";
 import type { Lease, Membership } from "../membership/membership.ts";
+import type { View } from "../membership/view.ts";
 
 /** What draining needs of a ChatServer. */
 export interface DrainHost {
@@ -41,4 +42,15 @@ function isAnnounced({ id, membership }: DrainHost): boolean {
 /** Whether anybody takes rooms over, now or (one that is joining) soon. */
 function hasOthers({ id, membership }: DrainHost): boolean {
   return membership.view.members.some((m) => m.role === "chat" && m.id !== id && m.state !== "draining");
+}
+
+/**
+ * Whether one life of a ChatServer is over though it has not begun another one yet: its lease is lost, and the view does not
+ * have it. It has nothing to hand over then, as its rooms have begun anew elsewhere.
+ *
+ * @param life `ID.INCARNATION`; undefined before the first.
+ */
+export function isWithdrawn(lease: Lease | undefined, { members }: View, life: string | undefined): boolean {
+  if (!lease || life === undefined || lease.held()) return false;
+  return !members.some(({ id, incarnation }) => `${id}.${incarnation}` === life);
 }

@@ -10,7 +10,7 @@ import { errorMessage, ToychatError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { AsyncContext } from "../lib/transport.ts";
-import type { ChatUser, OpenReason, RoomCloseReason } from "./chat_user.ts";
+import type { ChatUser, OpenReason, RoomCloseReason, RoomMerge } from "./chat_user.ts";
 import type { Cause } from "./room.ts";
 
 /** The types that a cluster agrees on; give your own to {@linkcode ChatServer} as its type argument. */
@@ -42,8 +42,31 @@ export type ChatEvents<Types extends ClusterTypes = AnyTypes> = {
   message: [user: ChatUser, room: string, body: Types["message"]];
   /** A room has opened on this server. */
   open: [room: string, reason: OpenReason];
-  /** A room has closed on this server. */
+  /**
+   * A room has closed on this server. With `hand-off` its next owner has not got it yet; with `merged` it goes on there in
+   * another life, and this one is over; with `lease-lost` others own it without anything from here.
+   */
   close: [room: string, reason: RoomCloseReason];
+  /**
+   * A room that is open here had another life on another server, as on both sides of a partition, and that one has ended:
+   * its members join here, what was said there was said to them alone. Reconcile what the application keeps of both.
+   *
+   * @example
+   * ```ts
+   * import { ChatServer, LocalMembership } from "toychat";
+   * import { systemTransport } from "toychat/system";
+   *
+   * const chat = new ChatServer({ membership: new LocalMembership(), transport: await systemTransport() });
+   * const scores = new Map<string, number>();
+   * chat.on("merge", (room, { from, epoch, offset, users }) => {
+   *   console.log(`${room}: ${offset} messages were sent on ${from} in ${epoch}, to ${users.length} users`);
+   *   // What that life has written down, under its own epoch, is added to what this one has.
+   *   scores.set(room, (scores.get(room) ?? 0) + (scores.get(`${room} ${epoch}`) ?? 0));
+   *   chat.broadcast(room, "the network is whole again: the scores of both sides count");
+   * });
+   * ```
+   */
+  merge: [room: string, merge: RoomMerge];
   /** A room is on its way to another server. */
   handoff: [room: string];
   /** A listener has thrown, or did not settle in time. */

@@ -25,6 +25,8 @@ class Setup {
   readonly links = new Map<string, FakeLink>();
   readonly disagree = new Set<FakeLink>();
   readonly arrived: string[] = [];
+  readonly left: string[] = [];
+  readonly ended: string[] = [];
   owner = "c2";
   readonly handoffs: Handoffs = new Handoffs({
     clock: this.clock,
@@ -33,18 +35,75 @@ class Setup {
     handoffMs: 5000,
     owner: () => member(this.owner),
     link: (id) => this.links.get(id),
+    digest: () => "d1",
     agrees: (link) => !this.disagree.has(link as FakeLink),
     arrived: (room) => void this.arrived.push(room),
+    leaving: (room, merged) => void this.left.push(`${room} ${merged ? "merged" : "goes on"}`),
+    ended: (frame, from) => void this.ended.push(`${frame.room} ${frame.epoch} of ${from.peer.id}`),
   });
 
-  link(id: string): FakeLink {
+  /** A link to a server, which has answered that it holds so many of the rooms that it is to get. */
+  link(id: string, ...holding: [room: string, epoch: string][]): FakeLink {
     const link = new FakeLink(id);
+    this.handoffs.holding(link, "d1", holding);
     this.links.set(id, link);
     return link;
   }
 }
 
 describe("a room on its way out", () => {
+  test("goes only when its owner has answered for this view, and the application is told before", () => {
+    const setup = new Setup();
+    const link = new FakeLink("c2");
+    setup.links.set("c2", link);
+    setup.handoffs.send(frame());
+    setup.handoffs.holding(link, "d0", [["r", "e2"]]);
+    expect([link.frames, setup.left]).toEqual([[], []]);
+    setup.handoffs.holding(link, "d1", [["r", "e1"]]);
+    expect([link.take("handoff")[0]?.members, setup.left]).toEqual([undefined, ["r goes on"]]);
+  });
+
+  test("ends where its owner holds another life of it, and takes along who was in it", () => {
+    const setup = new Setup();
+    const user = { userId: "ada", sessionId: "p1.i1.1", proxyId: "p1" };
+    const link = setup.link("c2", ["r", "e2"]);
+    setup.handoffs.send(frame(), new Set(), [user]);
+    expect(setup.left).toEqual(["r merged"]);
+    expect(link.take("handoff")).toMatchObject([{ epoch: "e1", members: [["p1.i1.1", "ada"]] }]);
+    // Over a new link it goes as it went before.
+    link.ended = true;
+    setup.handoffs.reset(link);
+    const again = setup.link("c2");
+    setup.handoffs.retry();
+    expect(again.take("handoff")).toMatchObject([{ epoch: "e1", members: [["p1.i1.1", "ada"]] }]);
+    expect(setup.left).toEqual(["r merged"]);
+  });
+
+  test("is given up where it could not be sent in time", () => {
+    const setup = new Setup();
+    setup.handoffs.send(frame());
+    setup.handoffs.expire(setup.clock.now() - 1);
+    expect(setup.handoffs.outgoing).toBe(1);
+    setup.handoffs.expire(setup.clock.now());
+    expect(setup.handoffs.outgoing).toBe(0);
+    // One that was sent waits for its answer.
+    setup.link("c2");
+    setup.handoffs.send(frame());
+    setup.handoffs.expire(setup.clock.now());
+    expect(setup.handoffs.outgoing).toBe(1);
+  });
+
+  test("does not go by what its owner answered over a link that has ended", () => {
+    const setup = new Setup();
+    const link = setup.link("c2");
+    link.ended = true;
+    setup.handoffs.reset(link);
+    const again = new FakeLink("c2");
+    setup.links.set("c2", again);
+    setup.handoffs.send(frame());
+    expect([again.frames, setup.left]).toEqual([[], []]);
+  });
+
   test("goes to its owner, once, and is kept until that one has taken it", () => {
     const setup = new Setup();
     const link = setup.link("c2");
@@ -186,6 +245,7 @@ describe("a room that comes", () => {
     setup.handoffs.receive(frame(), one);
     setup.handoffs.receive(frame(1, "e2"), two);
     expect(two.take("taken")).toMatchObject([{ epoch: "e2", refused: true }]);
+    expect(setup.ended).toEqual([`r e2 of ${two.peer.id}`]);
   });
 
   test("though another owns it is passed on, and its sender hears when it was taken", () => {

@@ -8,10 +8,15 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { HandoffFrame } from "../link/frames.ts";
 import type { Link } from "../link/link.ts";
 import type { Member, View } from "../membership/view.ts";
+import type { ChatUser } from "./chat_user.ts";
+import { lastMembers } from "./merging.ts";
 
 /** A room that left and whose new owner has not said that it took it. */
 interface Outgoing {
-  readonly frame: HandoffFrame;
+  /** As it was sent, or is to be. */
+  frame: HandoffFrame;
+  /** Who was in it. */
+  readonly users: readonly ChatUser[];
   /** Whom to tell when it was taken, where the room only passed through. */
   readonly tell: Set<Link>;
   /** When it was let go here. */
@@ -37,20 +42,37 @@ export interface HandoffHost {
   readonly handoffMs: number;
   owner(room: string): Member | undefined;
   link(id: string): Link | undefined;
+  /** Identity of the own view. */
+  digest(): string;
   /** Whether the ChatServer at the other end of a link has the same view as this one. */
   agrees(link: Link): boolean;
   /** A hand-off is here for a room that is ours. */
   arrived(room: string): void;
+  /** A room is about to be sent on its way; with `merged` to a server that holds another life of it. */
+  leaving(room: string, merged: boolean): void;
+  /** A hand-off was refused as another life of the room is here, which has not opened. */
+  ended(frame: HandoffFrame, from: Link): void;
+}
+
+/** What the next owner of rooms holds of them, as it has answered the last `handing`. */
+interface Holding {
+  readonly digest: string;
+  readonly rooms: ReadonlyMap<string, string>;
 }
 
 /**
  * Both directions. A room is sent only to a server that has the same view, so that two whose views differ do not send
  * it to and fro; and only to one at a time, so that no old copy of it opens elsewhere.
+ *
+ * It is sent when that server has answered what it holds itself of the rooms that it is to get: the application here is
+ * told before whether its room goes on there, or ends.
  */
 export class Handoffs {
   readonly #host: HandoffHost;
   readonly #outgoing: Map<string, Outgoing> = new Map();
   readonly #incoming: Map<string, Incoming> = new Map();
+  /** By the link over which it was said. */
+  readonly #holdings: Map<Link, Holding> = new Map();
 
   /** Nothing is on its way at first. */
   constructor(host: HandoffHost) {
@@ -70,6 +92,23 @@ export class Handoffs {
   /** The hand-off that a room is to open with. */
   incoming(room: string): Incoming | undefined {
     return this.#incoming.get(room);
+  }
+
+  /** The epoch of a room that is here but not open, or not known to be taken. */
+  epoch(room: string): string | undefined {
+    return (this.#incoming.get(room) ?? this.#outgoing.get(room))?.frame.epoch;
+  }
+
+  /** Another server has said which of the rooms that it is to get it holds already. */
+  holding(link: Link, digest: string, rooms: readonly [room: string, epoch: string][]): void {
+    this.#holdings.set(link, { digest, rooms: new Map(rooms) });
+    this.retry();
+  }
+
+  /** A link that was dialled has ended. */
+  reset(link: Link): void {
+    this.#holdings.delete(link);
+    this.retry();
   }
 
   /** Names of all rooms that are here but not open, or not known to be taken. */
@@ -96,6 +135,13 @@ export class Handoffs {
     }
   }
 
+  /** Gives up what was let go before `time` and could not be sent: this server has lost its place, others went on. */
+  expire(time: number): void {
+    for (const out of [...this.#outgoing.values()]) {
+      if (!out.sentTo && out.since <= time) this.#forget(out, "abandoned");
+    }
+  }
+
   #forget(out: Outgoing, outcome: "taken" | "refused" | "abandoned"): void {
     const { clock, metrics } = this.#host;
     metrics.count("toychat_handoffs_total", 1, { outcome });
@@ -107,8 +153,8 @@ export class Handoffs {
   }
 
   /** Sends a room on its way to whoever owns it; keeps it until that one has taken it. */
-  send(frame: HandoffFrame, tell: Set<Link> = new Set()): void {
-    const out: Outgoing = { frame, tell, since: this.#host.clock.now(), sentTo: undefined };
+  send(frame: HandoffFrame, tell: Set<Link> = new Set(), users: readonly ChatUser[] = []): void {
+    const out: Outgoing = { frame, users, tell, since: this.#host.clock.now(), sentTo: undefined };
     this.#outgoing.set(frame.room, out);
     this.#push(out);
   }
@@ -123,8 +169,14 @@ export class Handoffs {
     }
     const link = owner && this.#host.link(owner.id);
     if (!link || link.ended || !this.#host.agrees(link)) return;
+    const held = this.#holdings.get(link);
+    if (held?.digest !== this.#host.digest()) return;
+    const epoch = held.rooms.get(frame.room);
+    const merged = epoch !== undefined && epoch !== frame.epoch;
+    if (merged) out.frame = { ...frame, members: lastMembers(out.users) };
+    this.#host.leaving(frame.room, merged);
     out.sentTo = link;
-    link.send(frame);
+    link.send(out.frame);
   }
 
   /** Over a new link it goes to the same server again, whoever owns it now: that one knows what became of it. */
@@ -147,7 +199,10 @@ export class Handoffs {
   /** A hand-off has come over a link. */
   receive(frame: HandoffFrame, from: Link): void {
     const there = this.#incoming.get(frame.room) ?? this.#outgoing.get(frame.room);
-    if (there && there.frame.epoch !== frame.epoch) return this.refuse(frame, from);
+    if (there && there.frame.epoch !== frame.epoch) {
+      this.refuse(frame, from);
+      return this.#host.ended(frame, from);
+    }
     if (there && there.frame.term > frame.term) return this.confirm(frame, from);
     const tell = new Set([from]);
     for (const link of there?.tell ?? []) {
@@ -199,5 +254,6 @@ export class Handoffs {
   clear(): void {
     this.#outgoing.clear();
     this.#incoming.clear();
+    this.#holdings.clear();
   }
 }

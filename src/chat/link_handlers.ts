@@ -62,13 +62,14 @@ export function dialledHandler<Types extends ClusterTypes>(
   return {
     open: (link) => {
       router().linkOpened(link);
-      if (link.peer.id !== id) rooms.tellHanding(link);
+      if (link.peer.id !== id) rooms.exchange.tell(link);
       rooms.handoffs.retry();
     },
     frame: (link, frame) => {
       if (frame.type === "taken") {
         rooms.handoffs.taken(link, frame.room, frame.epoch, frame.term, frame.refused);
-      } else if (frame.type !== "opened" && !router().frame(link, frame)) {
+      } else if (frame.type === "holding") rooms.handoffs.holding(link, frame.digest, frame.rooms);
+      else if (frame.type !== "opened" && !router().frame(link, frame)) {
         const message = `a ChatServer takes no frame of type ${frame.type} from whom it dialled`;
         link.close("unexpected_frame", message);
       }
@@ -78,7 +79,7 @@ export function dialledHandler<Types extends ClusterTypes>(
     drain: (link) => router().drain(link),
     reset: (link, reason) => {
       router().linkReset(link);
-      rooms.handoffs.retry();
+      rooms.handoffs.reset(link);
       reset(link, reason);
     },
   };

@@ -54,15 +54,6 @@ function introduction<Types extends ClusterTypes>(
   return jobs;
 }
 
-/**
- * The hand-off of another life of an open room was refused: where views differed, members may have missed what was said
- * there, and are told so.
- */
-export function tellMerged(room: Room, { offset }: HandoffFrame): void {
-  if (offset === 0) return;
-  for (const attachment of room.attachments.values()) tellOpened(room, attachment, "merged");
-}
-
 /** Tells a router that a room is open for the members that it has announced. */
 export function tellOpened(room: Room, attachment: Attachment, reason: OpenedFrame["reason"]): void {
   const { link } = attachment;

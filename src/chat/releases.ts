@@ -24,8 +24,8 @@ export interface ReleasesHost<Types extends ClusterTypes> {
 
 /** Releases rooms to all routers at once, or to a single one that asks. */
 export class Releases<Types extends ClusterTypes> {
-  /** Names of rooms that are being released and have not been sent on their way yet. */
-  readonly leaving: Set<string> = new Set();
+  /** Rooms, by name, that are being released and have not been sent on their way yet. */
+  readonly leaving: Map<string, Room> = new Map();
   readonly #host: ReleasesHost<Types>;
   /** Counts the lives of the server: what one began to release is none of the next one's business. */
   #life = 0;
@@ -63,9 +63,11 @@ export class Releases<Types extends ClusterTypes> {
   /** Hands an open room off: seals it, lets the running listener end, and tells every router that it was the last. */
   release(room: Room): void {
     room.phase = "sealed";
-    this.leaving.add(room.name);
+    this.leaving.set(room.name, room);
     this.#host.acceptance.refuseHeld(room);
     const life = this.#life;
+    // The application hears of nobody who goes from here on.
+    const { users } = room;
     room.whenIdle(() => {
       if (life !== this.#life) return;
       this.#host.acceptance.refuseHeld(room);
@@ -76,15 +78,8 @@ export class Releases<Types extends ClusterTypes> {
       this.#host.confirms.all(frames, () => {
         if (life !== this.#life) return;
         this.leaving.delete(name);
-        this.#host.handoffs.send({
-          type: "handoff",
-          room: name,
-          epoch,
-          offset,
-          term,
-          senders: completed(room, senders),
-          proxies,
-        });
+        const numbers = { epoch, offset, term, senders: completed(room, senders), proxies };
+        this.#host.handoffs.send({ type: "handoff", room: name, ...numbers }, new Set(), users);
       });
     });
   }

@@ -3,17 +3,21 @@
  *
  * @module
  */
-import type { AnnouncedMember, AnnounceFrame, Frame, HandoffFrame, MessageFrame } from "../link/frames.ts";
+import type { AnnounceFrame, Frame, HandoffFrame, JoinFrame, MessageFrame } from "../link/frames.ts";
 import type { Link } from "../link/link.ts";
 import { Acceptance } from "./acceptance.ts";
+import { Attendance } from "./attendance.ts";
 import type { OpenReason, RoomCloseReason } from "./chat_user.ts";
 import { Capacity } from "./capacity.ts";
 import type { ClusterTypes } from "./events.ts";
+import { Exchange } from "./exchange.ts";
 import { Handoffs } from "./handoffs.ts";
-import { endForeign, noteClosed, noteLate, noteOpened } from "./observed.ts";
-import { awaitsProxies, openRoom, tellMerged, tellOpened } from "./opening.ts";
+import { Merging } from "./merging.ts";
+import { endForeign, noteClosed, noteOpened } from "./observed.ts";
+import { awaitsProxies, openRoom, tellOpened } from "./opening.ts";
+import { Partings } from "./partings.ts";
 import { Releases } from "./releases.ts";
-import { type Attachment, Room } from "./room.ts";
+import { Room } from "./room.ts";
 import type { RoomsHost } from "./rooms_host.ts";
 import { Sessions } from "./sessions.ts";
 import { Settlement } from "./settlement.ts";
@@ -25,7 +29,11 @@ export class Rooms<Types extends ClusterTypes> {
   readonly settlement: Settlement;
   readonly handoffs: Handoffs;
   readonly sessions: Sessions;
+  readonly exchange: Exchange<Types>;
   readonly #acceptance: Acceptance<Types>;
+  readonly #attendance: Attendance<Types>;
+  readonly #merging: Merging<Types>;
+  readonly #partings: Partings;
   readonly #releases: Releases<Types>;
   readonly #host: RoomsHost<Types>;
   readonly #capacity: Capacity;
@@ -44,20 +52,22 @@ export class Rooms<Types extends ClusterTypes> {
       handoffMs: limits.handoffMs,
       changed: () => this.#openAll(),
     });
-    this.handoffs = new Handoffs({
-      clock,
-      id,
-      metrics: host.metrics,
-      handoffMs: limits.handoffMs,
-      owner: (room) => host.placement().owner(room),
-      link: (peer) => host.link(peer),
-      agrees: (link) => host.agrees(link),
-      arrived: (room) => this.#tryOpen(this.#room(room)),
-    });
+    this.handoffs = this.#makeHandoffs();
     this.sessions = new Sessions({
       connected: (user) => void host.listeners.emit("connect", user),
       disconnected: (user, reason) => void host.listeners.emit("disconnect", user, reason),
     });
+    this.#attendance = new Attendance({ ...host, sessions: this.sessions, capacity: this.#capacity });
+    this.#merging = new Merging({ ...host, sessions: this.sessions });
+    this.exchange = new Exchange({
+      ...host,
+      settlement: this.settlement,
+      handoffs: this.handoffs,
+      merging: this.#merging,
+      here: (room) => this.#here(room),
+      held: () => this.#held(),
+    });
+    this.#partings = new Partings((room, reason) => this.#closed(room, reason));
     this.#acceptance = new Acceptance({
       clock,
       metrics: host.metrics,
@@ -74,6 +84,23 @@ export class Rooms<Types extends ClusterTypes> {
       confirms: host.confirms,
       handoffs: this.handoffs,
       released: (room) => this.#released(room),
+    });
+  }
+
+  #makeHandoffs(): Handoffs {
+    const { clock, id, limits, metrics, placement, link, agrees } = this.#host;
+    return new Handoffs({
+      clock,
+      id,
+      metrics,
+      handoffMs: limits.handoffMs,
+      owner: (room) => placement().owner(room),
+      link,
+      digest: () => placement().view.digest,
+      agrees,
+      arrived: (room) => this.#tryOpen(this.#room(room)),
+      leaving: (room, merged) => this.#partings.end(room, merged ? "merged" : "hand-off"),
+      ended: (frame, from) => this.#merging.ended(undefined, frame, from),
     });
   }
 
@@ -130,22 +157,22 @@ export class Rooms<Types extends ClusterTypes> {
         this.settlement.announced(link, frame.digest);
         return true;
       case "join":
-        this.#join(link, frame.room, frame.member);
+        this.#join(link, frame);
         return true;
       case "leave":
-        this.#leave(frame.room, frame.session, frame.reason, link);
+        this.#attendance.leave(this.#rooms.get(frame.room), frame.session, frame.reason, link);
         return true;
       case "gone":
-        this.#gone(frame.session, frame.reason, link);
+        this.#attendance.gone(frame.session, frame.reason, link);
         return true;
       case "yield":
         this.#yield(link, frame.room);
         return true;
       case "handing":
-        this.settlement.handing(link, frame.digest, frame.rooms);
+        this.exchange.named(link, frame.digest, frame.rooms);
         return true;
       case "handoff":
-        this.#handoff(link, frame);
+        this.exchange.came(link, frame);
         return true;
       case "digest":
         return true;
@@ -159,12 +186,7 @@ export class Rooms<Types extends ClusterTypes> {
       return this.#capacity.refuseRoom(link, frame);
     }
     const room = this.#room(frame.room);
-    const named = new Set(frame.members.map(([session]) => session));
-    const attachment = room.attach(link, named, frame.attach, frame.epoch);
-    for (const session of [...attachment.members.keys()]) {
-      if (!named.has(session)) this.#leave(frame.room, session, "left", link);
-    }
-    for (const member of frame.members) this.#add(room, attachment, member, frame.epoch !== undefined);
+    const attachment = this.#attendance.announced(room, link, frame);
     if (room.phase === "open") tellOpened(room, attachment, "open");
     else this.#tryOpen(room);
   }
@@ -175,66 +197,16 @@ export class Rooms<Types extends ClusterTypes> {
       this.handoffs.incoming(room) !== undefined;
   }
 
-  #join(link: Link, name: string, member: AnnouncedMember): void {
-    const room = this.#rooms.get(name);
+  #join(link: Link, frame: JoinFrame): void {
+    const room = this.#rooms.get(frame.room);
     const attachment = room?.attachments.get(link);
-    // The room was released meanwhile: the router announces this member to the next owner.
-    if (!room || !attachment) return;
-    this.#add(room, attachment, member, false);
-    if (!attachment.members.has(member[0])) return;
-    if (room.phase === "open") link.send({ type: "joined", room: name, session: member[0] });
-    else attachment.late.push(member[0]);
-  }
-
-  /** Lets a member in; one that comes with its room, `moving`, always. */
-  #add(
-    room: Room,
-    attachment: Attachment,
-    [session, userId, echo]: AnnouncedMember,
-    moving: boolean,
-  ): void {
-    const { link } = attachment;
-    if (!moving && this.#capacity.crowded(room, session)) {
-      return this.#capacity.refuseMember(room, link, session);
-    }
-    const user = this.sessions.meet(session, userId, link);
-    const member = room.add(attachment, user, echo !== 0);
-    if (!member) return;
-    this.sessions.enter(session, room);
-    if (room.phase === "open") this.#event(room, () => this.#host.listeners.emit("join", user, room.name));
-  }
-
-  #leave(name: string, session: string, reason: string, link: Link): void {
-    const room = this.#rooms.get(name);
-    if (room?.members.get(session)?.attachment.link !== link) return;
-    this.#remove(room, session, reason);
-  }
-
-  #remove(room: Room, session: string, reason: string): void {
-    const member = room.remove(session);
-    if (!member) return;
-    this.sessions.exit(session, room);
-    room.used = this.#host.clock.now();
-    if (room.phase !== "open") return;
-    this.#event(room, () => this.#host.listeners.emit("leave", member.user, room.name, reason));
-  }
-
-  #gone(session: string, reason: string, link: Link): void {
-    for (const room of this.sessions.rooms(session, link)) this.#remove(room, session, reason);
-    this.sessions.end(session, reason, link);
-  }
-
-  #event(room: Room, run: () => void | Promise<void>): void {
-    room.enqueue({ message: undefined, run });
+    // Where the room was released meanwhile, the router announces this member to the next owner.
+    if (room && attachment) this.#attendance.join(room, attachment, frame.member);
   }
 
   /** Puts a user out of a room; `false` where the user is not in it. */
   kick(room: Room, session: string, reason: string): boolean {
-    const member = room.members.get(session);
-    if (!member) return false;
-    member.attachment.link.send({ type: "kicked", room: room.name, session, reason });
-    this.#remove(room, session, reason);
-    return true;
+    return this.#attendance.kick(room, session, reason);
   }
 
   #message(link: Link, frame: MessageFrame, n: number): void {
@@ -275,7 +247,9 @@ export class Rooms<Types extends ClusterTypes> {
     const { clock, listeners } = this.#host;
     noteOpened(this.#host, room, reason);
     if (handoff) this.handoffs.opened(room.name);
-    openRoom(room, reason, handoff, clock, listeners);
+    // It may have been here before, and on its way to another server in between.
+    this.#partings.end(room.name, "hand-off");
+    this.#merging.opening(room, () => openRoom(room, reason, handoff, clock, listeners));
   }
 
   #yield(link: Link, name: string): void {
@@ -293,52 +267,56 @@ export class Rooms<Types extends ClusterTypes> {
     return this.#rooms.delete(room.name);
   }
 
-  #handoff(link: Link, frame: HandoffFrame): void {
-    this.settlement.arrived(link, frame.room);
-    const room = this.#rooms.get(frame.room);
-    const here = this.#releases.leaving.has(frame.room) || (room !== undefined && room.phase !== "waiting");
-    if (!room || !here) return this.handoffs.receive(frame, link);
-    if (room.epoch === frame.epoch && room.term > frame.term) return this.handoffs.confirm(frame, link);
-    noteLate(this.#host, room.name, link.peer.id);
-    this.handoffs.refuse(frame, link);
-    tellMerged(room, frame);
+  /** A room that is open here, or that is being released and may come back. */
+  #here(name: string): Room | undefined {
+    return this.find(name) ?? this.#releases.leaving.get(name);
   }
 
+  /** Of a server that has lost its place nothing is expected: others have opened the room, or will. */
   #released(room: Room): void {
-    // With nobody to hand it to, the room is over.
-    const next = this.#host.placement().owner(room.name);
-    this.#close(room, next ? "hand-off" : "stopped");
-    if (next) void this.#host.listeners.emit("handoff", room.name);
+    if (!this.#placed) return this.#close(room, "lease-lost");
+    this.#rooms.delete(room.name);
+    this.#partings.add(room, this.#host.clock.now());
+  }
+
+  /** Whether this server has a place in its own view. */
+  get #placed(): boolean {
+    const { id, placement } = this.#host;
+    return placement().view.members.some((member) => member.id === id);
   }
 
   #close(room: Room, reason: RoomCloseReason): void {
     if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
+    this.#closed(room, reason);
+  }
+
+  #closed(room: Room, reason: RoomCloseReason): void {
+    const { listeners } = this.#host;
     noteClosed(this.#host, room, reason);
-    void this.#host.listeners.emit("close", room.name, reason);
+    void listeners.emit("close", room.name, reason);
+    if (reason === "hand-off") void listeners.emit("handoff", room.name);
   }
 
   /** The view has changed: lets go of what is not ours, and says to every other ChatServer what it will get. */
   viewChanged(): void {
     const { view } = this.#host.placement();
-    this.handoffs.abandon(view);
     this.settlement.restart(view);
+    this.#merging.keep((room) => this.#owns(room));
     for (const room of [...this.#rooms.values()]) {
       if (this.#owns(room.name)) continue;
       if (room.phase === "open") this.#releases.release(room);
       else if (room.phase === "waiting") this.#acceptance.refuseHeld(room);
     }
-    for (const link of this.#host.links()) this.tellHanding(link);
+    this.exchange.tellAll();
     this.handoffs.retry();
     this.#openAll();
   }
 
-  /** Says to another ChatServer which rooms it will get from here. */
-  tellHanding(link: Link): void {
-    const { view } = this.#host.placement();
-    const held = new Set([...this.handoffs.held(), ...this.#releases.leaving]);
-    for (const room of this.#rooms.values()) if (room.phase !== "waiting") held.add(room.name);
-    const rooms = [...held].filter((name) => this.#host.placement().owner(name)?.id === link.peer.id);
-    link.send({ type: "handing", digest: view.digest, rooms });
+  /** Names of rooms that others may have to get from here. */
+  *#held(): Generator<string> {
+    yield* this.handoffs.held();
+    yield* this.#releases.leaving.keys();
+    for (const room of this.#rooms.values()) if (room.phase !== "waiting") yield room.name;
   }
 
   /** A router's link has ended: its members are gone until it announces them again. */
@@ -349,7 +327,7 @@ export class Rooms<Types extends ClusterTypes> {
       if (!attachment) continue;
       // What waits of it comes again over another link.
       room.takeFrom(link);
-      for (const session of [...attachment.members.keys()]) this.#remove(room, session, reason);
+      for (const session of [...attachment.members.keys()]) this.#attendance.remove(room, session, reason);
       room.attachments.delete(link);
       this.#forgetUnused(room);
     }
@@ -359,7 +337,10 @@ export class Rooms<Types extends ClusterTypes> {
 
   /** Once a second: fails what was held too long, closes rooms that nobody uses, forgets what is long gone. */
   sweep(now: number): void {
-    const { holdMs, idleMs } = this.#host.limits;
+    const { handoffMs, holdMs, idleMs } = this.#host.limits;
+    this.#partings.expire(now - handoffMs);
+    if (!this.#placed) this.handoffs.expire(now - handoffMs);
+    this.#merging.sweep(now - FORGET_MS);
     for (const room of [...this.#rooms.values()]) {
       this.#acceptance.expire(room, now - holdMs);
       const idle = room.phase === "open" && room.attachments.size === 0 && !room.busy &&
@@ -378,6 +359,8 @@ export class Rooms<Types extends ClusterTypes> {
     this.settlement.stop();
     this.handoffs.clear();
     this.#releases.clear();
+    this.#merging.clear();
+    this.#partings.clear(reason);
     for (const room of [...this.#rooms.values()]) {
       // Of a room that was never open here nothing is lost, if its routers are told so.
       if (room.phase === "waiting") this.#releases.dismiss(room);

@@ -45,6 +45,11 @@ export class Sessions {
     return user;
   }
 
+  /** The user of a session, where it is known. */
+  known(session: string): ChatUser | undefined {
+    return this.#known.get(session)?.user;
+  }
+
   /** The user of a session that may not be known: it sends without having joined. */
   passing(session: string, userId: string, link: Link): ChatUser {
     return this.#known.get(session)?.user ??

@@ -167,3 +167,31 @@ describe("a hand-off", () => {
     expect([settlement.expects("r"), settlement.expects("s")]).toEqual([false, true]);
   });
 });
+
+test("what a peer said before it left the view counts no more when it is back, though the view is as it was", () => {
+  const setup = new Setup();
+  const { settlement } = setup;
+  const [proxy, chat] = [setup.open("p1"), setup.open("c2")];
+  const whole = view("v1", "c1", "c2", "p1");
+  settlement.restart(whole);
+  settlement.announced(proxy, "v1");
+  settlement.handing(chat, "v1", []);
+  expect(settlement.settled).toBe(true);
+  settlement.restart(view("v2", "c1"));
+  settlement.restart(whole);
+  expect([settlement.settled, [...settlement.named("v1")]]).toEqual([false, []]);
+  settlement.announced(proxy, "v1");
+  settlement.handing(chat, "v1", ["r"]);
+  expect([settlement.settled, settlement.expects("r")]).toEqual([true, true]);
+  expect([...settlement.named("v1")].map(([link, rooms]) => [link, [...rooms]])).toEqual([[chat, ["r"]]]);
+});
+
+test("what a peer says before it has come into the view counts", () => {
+  const setup = new Setup();
+  const { settlement } = setup;
+  settlement.restart(view("v1", "c1"));
+  settlement.handing(setup.open("c2"), "v3", []);
+  settlement.restart(view("v2", "c1", "c3"));
+  settlement.restart(view("v3", "c1", "c2"));
+  expect(settlement.settled).toBe(true);
+});

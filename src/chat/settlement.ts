@@ -72,10 +72,15 @@ export class Settlement {
     this.#view = view;
     this.#settled = undefined;
     this.#since = this.#host.clock.now();
+    const before = this.#present;
     this.#present = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
-    for (const [id, { link, handing }] of this.#words) {
-      if (handing?.digest === view.digest) handing.before.clear();
-      if (!link && !this.#present.has(id)) this.#words.delete(id);
+    for (const [id, word] of this.#words) {
+      if (word.handing?.digest === view.digest) word.handing.before.clear();
+      if (!word.link && !this.#present.has(id)) this.#words.delete(id);
+      if (before.get(id) !== word.incarnation || this.#present.get(id) === word.incarnation) continue;
+      // It has left. Where it comes back after a partition the view may be as it was: what it has said then is over.
+      word.announced = undefined;
+      word.handing = undefined;
     }
     this.#arm();
   }
@@ -153,6 +158,13 @@ export class Settlement {
     }
     this.#arm();
     this.#changed();
+  }
+
+  /** Who is to hand over which rooms in the view with this digest, and over which link it has said so. */
+  *named(digest: string): Generator<[link: Link, rooms: Iterable<string>]> {
+    for (const { link, handing } of this.#words.values()) {
+      if (link && handing?.digest === digest) yield [link, handing.rooms];
+    }
   }
 
   /** A hand-off has come. */

@@ -5,6 +5,7 @@
  * @module
  */
 import type { MetricKind } from "../lib/metrics.ts";
+import { BRIDGE_COUNTERS, BRIDGE_GAUGES, type MetricRow } from "./metric_rows.ts";
 
 /** What is known of a metric. */
 export interface MetricInfo {
@@ -22,12 +23,10 @@ export interface MetricInfo {
   readonly values: readonly string[];
 }
 
-type Row = readonly [name: string, roles: string, help: string, label?: string, values?: string];
-
 const REFUSALS = "invalid_room too_large too_many_rooms unavailable listener_failed listener_timeout " +
   "not_authorized server_full room_full gone";
 
-const COUNTERS: readonly Row[] = [
+const COUNTERS: readonly MetricRow[] = [
   // Users' connections.
   ["toychat_connections_total", "proxy", "Connections of users taken in.", "protocol", "mqtt websocket"],
   [
@@ -135,10 +134,17 @@ const COUNTERS: readonly Row[] = [
     "reason",
     "first-join failover hand-off",
   ],
-  ["toychat_rooms_closed_total", "chat", "Rooms closed.", "reason", "idle hand-off lease-lost stopped"],
+  [
+    "toychat_rooms_closed_total",
+    "chat",
+    "Rooms closed.",
+    "reason",
+    "idle hand-off merged lease-lost stopped",
+  ],
   ["toychat_rooms_moved_total", "proxy", "Moves of rooms with members here.", "lost", "false true"],
   ["toychat_handoffs_total", "chat", "Rooms handed off, by outcome.", "outcome", "taken refused abandoned"],
   ["toychat_handoffs_late_total", "chat", "Hand-offs refused as the room was open already."],
+  ["toychat_rooms_merged_total", "chat", "Lives of rooms that ended elsewhere as the room is open here."],
   // The cluster.
   ["toychat_view_changes_total", "proxy chat", "New lists of members."],
   ["toychat_leases_lost_total", "proxy chat", "Leases lost and taken again."],
@@ -155,44 +161,6 @@ const COUNTERS: readonly Row[] = [
   ],
   ["toychat_link_frames_sent_total", "proxy chat", "Frames sent on links."],
   ["toychat_link_frames_received_total", "proxy chat", "Frames received on links."],
-  ["toychat_bridge_connects_total", "member", "Connections to the bridge."],
-  [
-    "toychat_bridge_connection_failures_total",
-    "member",
-    "Connections to the bridge that failed or were lost.",
-  ],
-  ["toychat_member_registrations_total", "bridge", "Registrations of members.", "member_role", "chat proxy"],
-  ["toychat_member_withdrawals_total", "bridge", "Members withdrawn.", "reason", "closed left silent"],
-  [
-    "toychat_bridge_refusals_total",
-    "bridge",
-    "Callers refused who did not prove to belong to the cluster.",
-    "reason",
-    "unauthorized wrong_cluster wrong_secret unproved_timeout wrong_token origin too_many_connections",
-  ],
-  // The Serf agent.
-  ["toychat_serf_connects_total", "bridge member", "Connections to the Serf agent."],
-  [
-    "toychat_serf_connection_failures_total",
-    "bridge member",
-    "Connections to the Serf agent that failed or were lost.",
-    "reason",
-    "unreachable connection_lost timeout auth_refused bad_reply refused",
-  ],
-  [
-    "toychat_serf_calls_total",
-    "bridge member",
-    "Calls to the Serf agent, by how they ended.",
-    "outcome",
-    "ok refused timeout lost",
-  ],
-  [
-    "toychat_serf_events_total",
-    "bridge member",
-    "What the Serf agent's stream told.",
-    "kind",
-    "member user query",
-  ],
   // Limits and trust.
   [
     "toychat_rate_limited_total",
@@ -270,36 +238,6 @@ const COUNTERS: readonly Row[] = [
     "chat",
     "Links ended as the peer said what it may not, such as a word for a session that is not its own.",
   ],
-  [
-    "toychat_bridge_connections_refused_total",
-    "bridge",
-    "Connections refused as the bridge has as many as it may.",
-  ],
-  [
-    "toychat_bridge_unproved_evicted_total",
-    "bridge",
-    "Connections ended as too many had not proven the secret.",
-  ],
-  // Other hosts, by Serf.
-  ["toychat_serf_publications_total", "bridge member", "Times that the members of this host were published."],
-  [
-    "toychat_serf_publication_failures_total",
-    "bridge member",
-    "Publications that failed; they are tried again.",
-  ],
-  [
-    "toychat_member_conflicts_total",
-    "bridge member",
-    "Members of this host that lost their id or their slot to one of another host.",
-    "what",
-  ],
-  [
-    "toychat_silent_members_total",
-    "bridge member",
-    "Members of hosts without a bridge that were found dead, or alive again.",
-    "verdict",
-  ],
-  ["toychat_seals_total", "bridge member", "Times that this host has lost the majority, and sealed."],
   // The process.
   [
     "toychat_log_events_suppressed_total",
@@ -309,7 +247,7 @@ const COUNTERS: readonly Row[] = [
   ["process_cpu_seconds_total", "process", "Processor time, user and system."],
 ];
 
-const GAUGES: readonly Row[] = [
+const GAUGES: readonly MetricRow[] = [
   [
     "toychat_build_info",
     "proxy chat bridge",
@@ -326,20 +264,6 @@ const GAUGES: readonly Row[] = [
   ["toychat_members", "proxy chat bridge", "Members in the list.", "member_role"],
   ["toychat_links", "proxy chat", "Open links, dialled (out) or taken (in).", "direction"],
   ["toychat_lease_held", "chat", "1 while the ChatServer may accept messages."],
-  ["toychat_bridge_connected", "member", "1 while there is a connection to the bridge."],
-  ["toychat_serf_connected", "bridge member", "1 while there is a connection to the Serf agent."],
-  [
-    "toychat_serf_hosts",
-    "bridge member",
-    "Agents that the own one knows, by what it thinks of them.",
-    "status",
-  ],
-  [
-    "toychat_sealed",
-    "bridge member",
-    "1 while the ChatServers of this host may not accept, as it hears too few others.",
-  ],
-  ["toychat_bridge_connections", "bridge", "Connections of members and readers."],
   ["toychat_unauthenticated_connections", "proxy", "Connections that have not been let in yet."],
   ["toychat_authentications_pending", "proxy", "Questions to `authenticate` that are open."],
   ["toychat_authorizations_pending", "proxy", "Questions to `authorize` that are open."],
@@ -349,7 +273,7 @@ const GAUGES: readonly Row[] = [
   ["process_open_fds", "process", "Open files and sockets; Linux alone."],
 ];
 
-const HISTOGRAMS: readonly Row[] = [
+const HISTOGRAMS: readonly MetricRow[] = [
   [
     "toychat_acknowledgement_seconds",
     "proxy chat",
@@ -369,11 +293,11 @@ const HISTOGRAMS: readonly Row[] = [
 
 /** Every metric by its name. */
 export const CATALOGUE: ReadonlyMap<string, MetricInfo> = new Map([
-  ...COUNTERS.map((row) => entry("counter", row)),
-  ...GAUGES.map((row) => entry("gauge", row)),
+  ...[...COUNTERS, ...BRIDGE_COUNTERS].map((row) => entry("counter", row)),
+  ...[...GAUGES, ...BRIDGE_GAUGES].map((row) => entry("gauge", row)),
   ...HISTOGRAMS.map((row) => entry("histogram", row)),
 ]);
 
-function entry(kind: MetricKind, [name, roles, help, label, values]: Row): [string, MetricInfo] {
+function entry(kind: MetricKind, [name, roles, help, label, values]: MetricRow): [string, MetricInfo] {
   return [name, { name, kind, roles: roles.split(" "), help, label, values: values?.split(" ") ?? [] }];
 }

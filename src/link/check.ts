@@ -189,6 +189,10 @@ export const FIELDS = {
     check: (value) => isList(value, (item) => isPair(item, isMemberId, isIncarnation)),
     what: "a list of [id, incarnation]",
   },
+  holdings: {
+    check: (value) => isList(value, (item) => isPair(item, isRoom, isToken)),
+    what: "a list of [room, epoch]",
+  },
   body: { check: (value) => value !== undefined, what: "present" },
   base64: { check: (value) => value === "base64", what: '"base64", or absent' },
   yes: { check: (value) => value === true, what: "true, or absent" },

@@ -104,7 +104,14 @@ const SHAPES: Shapes = {
   ack: { ...sender, error: optional(FIELDS.failure) },
   released: { room, attach: count, full: optional(yes) },
   handing: { digest, rooms: FIELDS.rooms },
-  handoff: { ...term, offset: count, senders: FIELDS.senders, proxies: FIELDS.proxies },
+  handoff: {
+    ...term,
+    offset: count,
+    senders: FIELDS.senders,
+    proxies: FIELDS.proxies,
+    members: optional(FIELDS.members),
+  },
+  holding: { digest, rooms: FIELDS.holdings },
   taken: { ...term, refused: optional(yes) },
 };
 

@@ -256,6 +256,16 @@ export interface HandoffFrame {
   senders: [sender: string, number: number][];
   /** Proxies that had members: wait for their announcements. `[id, incarnation]` */
   proxies: [id: string, incarnation: string][];
+  /** Who was in it, where the owner has said that it holds another life of the room. */
+  members?: AnnouncedMember[];
+}
+
+/** Owner, to a ChatServer: of the rooms in your last `handing` I hold these, in these epochs. */
+export interface HoldingFrame {
+  type: "holding";
+  /** That of the `handing`. */
+  digest: string;
+  rooms: [room: string, epoch: string][];
 }
 
 /** The new owner: the hand-off has been taken, or was refused as too late. */
@@ -289,4 +299,5 @@ export type Frame =
   | ReleasedFrame
   | HandingFrame
   | HandoffFrame
+  | HoldingFrame
   | TakenFrame;

@@ -62,6 +62,8 @@ export class Route {
   #heads: Set<string> | undefined;
   /** Announce to the next owner even without members: it may be waiting for that. */
   #expected = false;
+  /** The owner that had the room open let it go in order, and it has not been open since: whoever it is handed to waits. */
+  #handed = false;
   /** Index from which on `queued` entries may stand. */
   #next = 0;
   /** Sweeps without use. */
@@ -278,10 +280,11 @@ export class Route {
     this.#heads = undefined;
     // What was lost on the way here stays lost, however the owner that never opened the room lets go of it.
     this.clean = clean && (this.clean || !this.away);
+    this.#handed = clean || (this.away && this.#handed);
     if (!this.away) this.awaySince = this.#router.host.clock.now();
     this.away = true;
     // Another owner may wait for this router's announcement, members or not.
-    this.#expected = clean && this.epoch !== undefined;
+    this.#expected = this.#handed && this.epoch !== undefined;
     if (!clean) return this.#forget(link);
     for (const entry of this.entries) if (entry.state === "accepted") this.#owed.add(entry);
     this.#next = 0;

@@ -408,6 +408,23 @@ describe("a room that moves by plan", () => {
     setup.release(first, 1);
     expect(second.take("announce")).toMatchObject([{ members: [], epoch: "e1" }]);
   });
+
+  test("is announced so also where the next owner died before the room had come to it", () => {
+    const setup = new Setup();
+    setup.members.set("r", [["p.b.1", "ada"]]);
+    const [first, second] = [setup.open("c1"), setup.open("c2")];
+    const route = setup.router.route("r");
+    route.settle();
+    Object.assign(route, { epoch: "e1", away: false });
+    setup.view("c2");
+    setup.release(first, 1);
+    expect(second.take("announce").length).toBe(1);
+    setup.members.delete("r");
+    first.take("announce");
+    setup.view("c1");
+    setup.reset(second);
+    expect(first.take("announce")).toMatchObject([{ members: [], epoch: "e1" }]);
+  });
 });
 
 describe("a release that was not asked for", () => {

@@ -27,6 +27,8 @@ export interface OutboxHost {
   leftOut(what: "view" | "event"): void;
 }
 
+/** Bytes that may wait to be read before events and queries are left out: many a small one may come in one turn. */
+const MAX_WAITING = 262_144;
 /** Bytes of answers that may pile up before the connection is ended: somebody asks and does not read. */
 const MAX_QUEUED = 4_194_304;
 
@@ -61,7 +63,7 @@ export class BridgeOutbox {
 
   /** Sends a user event, or notes that it is lost. */
   event(number: number, text: string): void {
-    if (!this.#behind) return this.#send(text);
+    if (this.#takes()) return this.#send(text);
     const lost = this.#lose();
     lost.events += 1;
     lost.from ??= number;
@@ -70,7 +72,7 @@ export class BridgeOutbox {
 
   /** Sends a query, or notes that it is lost. */
   query(text: string): void {
-    if (!this.#behind) return this.#send(text);
+    if (this.#takes()) return this.#send(text);
     this.#lose().queries += 1;
   }
 
@@ -88,6 +90,11 @@ export class BridgeOutbox {
     if (!this.#viewPending) return;
     this.#viewPending = false;
     this.#send(this.#host.viewText());
+  }
+
+  /** Whether one more event may be sent; once one was lost, none before the reader has caught up and been told. */
+  #takes(): boolean {
+    return !this.#behind || (!this.#lost && this.#connection.bufferedAmount <= MAX_WAITING);
   }
 
   #lose(): Lost {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AgentMember } from "./bridge_agent.ts";
-import type { Methods, MethodsHost } from "./bridge_methods.ts";
+import type { Methods, MethodsHost } from "./rpc_method.ts";
 import { invalidParams, readList, readText } from "./rpc_params.ts";
 
 /** Addresses in one `serf.join`. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, ToychatError } from "../lib/errors.ts";
-import { type Caller, type Methods, type MethodsHost, needScope, sessionOf } from "./bridge_methods.ts";
+import { type Caller, type Methods, type MethodsHost, needScope, sessionOf } from "./rpc_method.ts";
 import type { BridgeSession } from "./bridge_session.ts";
 import { requestText, type RpcParams } from "./json_rpc.ts";
 import { readText } from "./rpc_params.ts";

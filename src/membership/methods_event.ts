@@ -5,7 +5,7 @@
  */
 import { ToychatError } from "../lib/errors.ts";
 import type { AgentCalls } from "./agent_calls.ts";
-import { type Caller, type Methods, type MethodsHost, sessionOf } from "./bridge_methods.ts";
+import { type Caller, type Methods, type MethodsHost, sessionOf } from "./rpc_method.ts";
 import type { BridgeSession } from "./bridge_session.ts";
 import type { RpcParams } from "./json_rpc.ts";
 import {

@@ -4,8 +4,8 @@
  * @module
  */
 import { VERSION } from "../lib/build_info.ts";
-import type { Caller, Methods, MethodsHost } from "./bridge_methods.ts";
-import { sessionOf } from "./bridge_methods.ts";
+import type { Caller, Methods, MethodsHost } from "./rpc_method.ts";
+import { sessionOf } from "./rpc_method.ts";
 import type { RpcParams } from "./json_rpc.ts";
 import { createPlacement, type Placement } from "./placement.ts";
 import { invalidParams, readSince, readText, readWait } from "./rpc_params.ts";

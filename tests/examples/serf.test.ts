@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { Processes, type Running } from "../support/processes.ts";
-import { runtime, runtimes, systemFolders } from "../support/runtimes.ts";
+import { type Runtime, runtime, runtimes, systemFolders } from "../support/runtimes.ts";
 import { mqttUser, until } from "./support.ts";
 
 setDefaultTimeout(90_000);
@@ -82,19 +82,13 @@ interface HostsReady {
   hosts: { host: number; address: string; mqtt: number; pids: Record<string, number> }[];
 }
 
-/** Whether this version's bridge follows a Serf agent: without it the hosts cannot see each other. */
-async function bridgeSpeaksSerf(): Promise<boolean> {
-  const { stdout } = await processes.run(runtime("bun"), ["bridge", "--help"]);
-  return stdout.includes("--partition");
-}
-
-const speaks = await bridgeSpeaksSerf();
-
-describe.if(speaks).each(runtimes())("examples/serf/hosts.ts with its hosts, on $name", ({ command }) => {
+describe("examples/serf/hosts.ts with its hosts", () => {
   const everybody = [1, 2, 3].flatMap((host) => [`chat-${host}`, `proxy-${host}`]);
 
   /** Starts it with a console: a pipe that commands are written to. */
-  async function start(): Promise<{ running: Running; ready: HostsReady; say(line: string): void }> {
+  async function start(
+    { command }: Runtime,
+  ): Promise<{ running: Running; ready: HostsReady; say(line: string): void }> {
     const folder = path([]);
     const fifo = join(folder, "console");
     const made = processes.spawn(["mkfifo", fifo]);
@@ -130,7 +124,9 @@ describe.if(speaks).each(runtimes())("examples/serf/hosts.ts with its hosts, on 
     );
 
   test("three hosts see each other, one is cut off and comes back, and Ctrl-C removes all", async () => {
-    const { running, ready, say } = await start();
+    const { running, ready, say } = await start(runtime("deno"));
+    await running.until(({ stdout }) => stdout.includes("Ctrl-C ends") || undefined, "its hints");
+    expect(running.stdout).toMatch(/^ {2}ip netns exec \S+ serf members -rpc-auth=\S+$/m);
     await Promise.all([1, 2, 3].map((host) => sees(running, host, everybody)));
     const [one, two] = ready.hosts;
     const ann = await mqttUser(one!.mqtt, "ann", ["lobby"], one!.address);
@@ -154,8 +150,8 @@ describe.if(speaks).each(runtimes())("examples/serf/hosts.ts with its hosts, on 
     await until(() => traces(running.pid).length === 0, "the end of the hosts");
   });
 
-  test("nothing is left when it is itself killed", async () => {
-    const { running } = await start();
+  test.each(runtimes())("nothing is left when it is itself killed, on $name", async (runtime) => {
+    const { running } = await start(runtime);
     expect(traces(running.pid).length).toBeGreaterThan(3);
     await running.kill();
     await until(() => traces(running.pid).length === 0, "the end of the hosts");

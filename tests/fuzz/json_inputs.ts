@@ -39,8 +39,23 @@ export function messagesInput(random: Random): Input {
 const METHODS = [
   "auth.challenge",
   "auth.prove",
+  "auth.token",
   "view.get",
   "view.subscribe",
+  "view.unsubscribe",
+  "members.list",
+  "status",
+  "event.get",
+  "event.subscribe",
+  "event.unsubscribe",
+  "event.send",
+  "query.send",
+  "query.subscribe",
+  "query.unsubscribe",
+  "query.respond",
+  "serf.members",
+  "serf.join",
+  "serf.forceLeave",
   "room.owner",
   "cluster.renew",
   "cluster.drain",
@@ -51,6 +66,21 @@ const METHODS = [
   "toString",
 ] as const;
 
+function sinceText(random: Random, count: string): FieldText {
+  const life = random.chance(0.5) ? '"abc"' : stringText(random);
+  return ["since", objectText(random, [["bridge", life], [count, String(random.below(5) - 1)]])];
+}
+
+function eventName(random: Random): string {
+  return random.chance(0.7)
+    ? random.pick(['"deploy"', '"tc-live"', '"_serf_x"', '"load:1"'])
+    : stringText(random);
+}
+
+function payloadText(random: Random): FieldText {
+  return ["payload", random.chance(0.05) ? `"${"x".repeat(1000)}"` : stringText(random)];
+}
+
 function paramsText(random: Random, method: string): string {
   const digits = Array.from({ length: 32 }, () => random.below(16).toString(16)).join("");
   switch (method) {
@@ -60,8 +90,36 @@ function paramsText(random: Random, method: string): string {
       return objectText(random, [["proof", `"${digits}${digits}"`]]);
     case "room.owner":
       return objectText(random, [["room", room(random)]]);
+    case "auth.token":
+      return objectText(random, [[
+        "token",
+        random.chance(0.5) ? `"${digits}${digits}"` : stringText(random),
+      ]]);
     case "view.get":
-      return objectText(random, [["known", stringText(random)], ["waitMs", String(random.below(30))]]);
+      return objectText(random, [
+        random.chance(0.5) ? ["known", stringText(random)] : sinceText(random, "revision"),
+        ["waitMs", String(random.below(30))],
+      ]);
+    case "event.get":
+      return objectText(random, [sinceText(random, "number"), ["waitMs", String(random.below(30))]]);
+    case "event.subscribe":
+    case "event.unsubscribe":
+    case "query.subscribe":
+    case "query.unsubscribe":
+      return random.chance(0.5) ? "{}" : objectText(random, [["prefix", stringText(random)]]);
+    case "event.send":
+    case "query.send":
+      return objectText(random, [["name", eventName(random)], payloadText(random), ["timeoutMs", "20"]]);
+    case "query.respond":
+      return objectText(random, [["id", String(random.below(5))], payloadText(random)]);
+    case "serf.join":
+      return objectText(random, [["addresses", `[${stringText(random)}]`]]);
+    case "serf.forceLeave":
+      return objectText(random, [["name", stringText(random)], ["prune", random.chance(0.5) ? "true" : "1"]]);
+    case "cluster.drain":
+      return random.chance(0.5)
+        ? "{}"
+        : objectText(random, [["id", random.chance(0.5) ? '"good"' : stringText(random)]]);
     case "cluster.register":
       return objectText(random, [
         ["id", `"evil-${random.below(30)}"`],
@@ -104,15 +162,25 @@ function rpcText(random: Random): string {
 
 /** One caller of the bridge: a few messages on a WebSocket, or one POST. */
 export function rpcInput(random: Random): Input {
-  if (random.chance(0.3)) return { variant: "post", chunks: [rpcText(random)] };
+  if (random.chance(0.3)) {
+    return { variant: random.chance(0.5) ? "post" : "post-token", chunks: [rpcText(random)] };
+  }
   const greeting = requestGreeting(random);
   const chunks: Chunk[] = Array.from({ length: 1 + random.below(5) }, () => rpcText(random));
   if (random.chance(0.05)) chunks.push(randomBytes(random, 10));
   return { variant: "ws", chunks: [...greeting, ...chunks] };
 }
 
+/** In place of these stand tokens of the world's secret. */
+export const TOKEN_PLACES = ["@read@", "@member@", "@admin@"] as const;
+
 function requestGreeting(random: Random): string[] {
   if (random.chance(0.3)) return [];
+  if (random.chance(0.3)) {
+    return [
+      `{"jsonrpc":"2.0","method":"auth.token","id":1,"params":{"token":"${random.pick(TOKEN_PLACES)}"}}`,
+    ];
+  }
   const params = `{"nonce":"${"0123456789abcdef".repeat(2)}","cluster":"toychat"}`;
   return [`{"jsonrpc":"2.0","method":"auth.challenge","id":1,"params":${params}}`];
 }

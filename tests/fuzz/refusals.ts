@@ -92,20 +92,25 @@ function lastPacketType(bytes: Uint8Array): number {
 /** A POST is answered by a status and JSON; a WebSocket gets an answer for each text, or is closed with a reason. */
 export function rpcProblem(
   connection: DirectConnection | undefined,
-  chunks: readonly Chunk[] | undefined,
+  chunks: readonly Chunk[],
   answer: Response | undefined,
 ): string | undefined {
-  if (!answer) return "the bridge did not answer";
+  const waits = chunks.some((chunk) => WAITING.some((method) => String(chunk).includes(method)));
+  if (!answer) return waits ? undefined : "the bridge did not answer";
   if (answer.status >= 500) return `the bridge answered ${answer.status}`;
-  if (!chunks || !connection) return undefined;
+  if (!connection) return undefined;
   const { ending, received } = connection;
   if (ending) {
     return ending.how === "closed" && ending.reason ? undefined : "a caller was cut off without a word";
   }
-  const answers = received.filter((chunk) => !String(chunk).includes('"method":"view.changed"')).length;
+  // Notifications are no answers.
+  const answers = received.filter((chunk) => !String(chunk).startsWith('{"jsonrpc":"2.0","method":')).length;
   const wanted = chunks.filter((chunk) => typeof chunk === "string" && wantsRpcAnswer(chunk)).length;
   return answers >= wanted ? undefined : `${wanted} texts got ${answers} answers`;
 }
+
+/** Methods that may still wait when a round ends. */
+const WAITING: readonly string[] = ["view.get", "event.get", "query.send"];
 
 /** Whether a text of JSON-RPC surely needs an answer: it is none, or a request with an id of its own. */
 function wantsRpcAnswer(text: string): boolean {
@@ -113,5 +118,5 @@ function wantsRpcAnswer(text: string): boolean {
   if (value === undefined) return true;
   if (typeof value !== "object" || value === null) return true;
   const { id, method } = value as { id?: unknown; method?: unknown };
-  return typeof method === "string" && Number.isSafeInteger(id) && method !== "view.get";
+  return typeof method === "string" && Number.isSafeInteger(id) && !WAITING.includes(method);
 }

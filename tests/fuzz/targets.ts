@@ -5,11 +5,12 @@
  */
 import { Buffer } from "node:buffer";
 import type { HelloFrame } from "../../src/link/frames.ts";
+import { bridgeToken } from "../../src/membership/bridge_tokens.ts";
 import { dialProof } from "../../src/link/proof.ts";
 import type { Random } from "../support/virtual_clock.ts";
 import type { DirectConnection } from "./connection.ts";
 import type { Chunk, Input } from "./input.ts";
-import { messagesInput, rpcInput } from "./json_inputs.ts";
+import { messagesInput, rpcInput, TOKEN_PLACES } from "./json_inputs.ts";
 import { linkInput, ownerInput } from "./link_inputs.ts";
 import { mqttInput } from "./mqtt_inputs.ts";
 import { startOwner } from "./owner_target.ts";
@@ -125,20 +126,36 @@ function linkProblem(connection: DirectConnection, variant: string): string | un
   return last.includes('"type":"goodbye"') || said.endsWith("\n") ? undefined : `a link ended with ${last}`;
 }
 
+/** A text with the tokens of the world's secret in their places. */
+function withTokens({ secret = "none" }: World, text: string): string {
+  return TOKEN_PLACES.reduce((filled, place) => {
+    const scope = place.slice(1, -1) as "read" | "member" | "admin";
+    return filled.includes(place) ? filled.replaceAll(place, bridgeToken(secret, scope)) : filled;
+  }, text);
+}
+
 function startRpc(world: World, { variant, chunks }: Input): Attempt {
   let connection: DirectConnection | undefined;
   let answer: Response | undefined;
-  const post = variant === "post";
+  const post = variant !== "ws";
+  const headers = new Headers({ "content-type": "application/json" });
+  if (variant === "post-token") headers.set("authorization", withTokens(world, "Bearer @member@"));
   const request = post
-    ? new Request("http://bridge/rpc", { method: "POST", body: String(chunks[0] ?? "") })
+    ? new Request("http://bridge/rpc", {
+      method: "POST",
+      body: String(chunks[0] ?? ""),
+      headers,
+    })
     : new Request("http://bridge/rpc", { headers: { upgrade: "websocket" } });
   world.ask(request).then((reply) => {
     answer = reply.response;
     connection = reply.connection;
-    for (const chunk of chunks) connection?.feed(chunk);
+    for (const chunk of chunks) {
+      connection?.feed(typeof chunk === "string" ? withTokens(world, chunk) : chunk);
+    }
   }, (error) => world.uncaught(error));
   return {
-    problem: () => rpcProblem(connection, post ? undefined : chunks, answer),
+    problem: () => rpcProblem(connection, chunks, answer),
     end: () => connection?.hangUp(),
   };
 }

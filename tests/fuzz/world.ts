@@ -5,7 +5,6 @@
  * @module
  */
 import { ChatServer } from "../../src/chat/chat_server.ts";
-import { Bridge } from "../../src/http/bridge.ts";
 import { errorMessage } from "../../src/lib/errors.ts";
 import { type LogFields, type Logger, type LogLevel, noLog } from "../../src/lib/log.ts";
 import type { Connection, ConnectionHandler, FetchHandler, Transport } from "../../src/lib/transport.ts";
@@ -17,7 +16,9 @@ import { ProxyServer } from "../../src/proxy/proxy_server.ts";
 import { type MemoryTransport, memoryTransport } from "../../transports/memory.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { DirectConnection, scribbling } from "./connection.ts";
+import { AgentBridge } from "../support/agent_bridge.ts";
 import { eventProblem } from "./log_check.ts";
+import { LoopAgent } from "./loop_agent.ts";
 import { mqttWitness, QUIET_ROOM, socketWitness, type Witness } from "./witness.ts";
 import { SHARED_ROOM } from "./text.ts";
 
@@ -47,7 +48,7 @@ export class World {
   readonly #chats: ChatServer[] = [];
   readonly #proxies: ProxyServer[] = [];
   readonly #word = "witness-6c1f0b:";
-  #bridge: Bridge | undefined;
+  #bridge: AgentBridge | undefined;
   #member: BridgeMembership | undefined;
   #incarnation = "";
   #baseline = "";
@@ -143,7 +144,9 @@ export class World {
 
   async #startBridge(common: object): Promise<void> {
     const transport = this.#transport("bridge");
-    this.#bridge = new Bridge({ transport, listen: { port: BRIDGE_PORT, host: "127.0.0.1" }, ...common });
+    const listen = { port: BRIDGE_PORT, host: "127.0.0.1" };
+    const agent = new LoopAgent(this.clock);
+    this.#bridge = new AgentBridge({ transport, listen, agent, clock: this.clock, ...common });
     await this.finish(this.#bridge.start());
     this.#member = new BridgeMembership({ transport, url: `ws://bridge:${BRIDGE_PORT}/rpc`, ...common });
     const lease = await this.finish(this.#member.join({ id: "good", role: "proxy", address: "127.0.0.1:1" }));
@@ -274,7 +277,10 @@ export class World {
 
   #bridgeFigures(): object {
     const mine = this.#bridge?.view.members.find(({ id }) => id === "good");
-    return { kept: mine?.incarnation === this.#incarnation, members: this.#bridge?.view.members.length };
+    const waiting = this.#bridge?.metrics.list().find(([name]) => name === "toychat_bridge_waiting_requests")
+      ?.[2];
+    const members = this.#bridge?.view.members.length;
+    return { kept: mine?.incarnation === this.#incarnation, members, waiting };
   }
 
   /** What went wrong since this was last asked. */

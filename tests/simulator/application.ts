@@ -4,7 +4,7 @@
  * @module
  */
 import type { ChatServer } from "../../src/chat/chat_server.ts";
-import type { ChatUser } from "../../src/chat/chat_user.ts";
+import type { ChatUser, RoomCloseReason } from "../../src/chat/chat_user.ts";
 import type { Body } from "../../src/lib/body.ts";
 import { delay } from "../../src/lib/clock.ts";
 import type { ProcessClock } from "../support/virtual_clock.ts";
@@ -22,6 +22,23 @@ export class Application {
   readonly beside: Set<string> = new Set();
   /** How often one was given each message. */
   readonly given: Map<string, number> = new Map();
+  /** Lives of rooms that ended, in order of time, with the sessions that were in them. */
+  readonly closed: {
+    readonly at: number;
+    readonly server: string;
+    readonly room: string;
+    readonly epoch: string;
+    readonly reason: RoomCloseReason;
+    readonly users: ReadonlySet<string>;
+  }[] = [];
+  /** What applications were told of other lives of their rooms. */
+  readonly merged: {
+    readonly at: number;
+    readonly room: string;
+    readonly from: string;
+    readonly epoch: string;
+    readonly users: readonly string[];
+  }[] = [];
   /** How often rooms opened, by reason. */
   readonly opened: Map<string, number> = new Map();
   readonly #program: Program;
@@ -65,6 +82,7 @@ export class Application {
   /** The events of a room tell one story: it opens, users join and leave, it closes. */
   #watch(chat: ChatServer, clock: ProcessClock): void {
     const rooms = new Map<string, Set<string>>();
+    const epochs = new Map<string, string>();
     const complain = (text: string): void => {
       this.complaints.push(`${clock.now()} ${chat.id} ${text}`);
     };
@@ -72,9 +90,20 @@ export class Application {
       this.opened.set(reason, (this.opened.get(reason) ?? 0) + 1);
       if (rooms.has(room)) complain(`opened ${room} twice`);
       rooms.set(room, new Set());
+      epochs.set(room, chat.room(room)?.epoch ?? "");
     });
-    chat.on("close", (room) => {
-      if (!rooms.delete(room)) complain(`closed ${room}, which was not open`);
+    chat.on("close", (room, reason) => {
+      const users = rooms.get(room);
+      if (!users) return complain(`closed ${room}, which was not open`);
+      rooms.delete(room);
+      const life = { server: chat.id, room, epoch: epochs.get(room) ?? "" };
+      this.closed.push({ at: clock.now(), ...life, reason, users });
+    });
+    chat.on("merge", (room, { from, epoch, users }) => {
+      const sessions = users.map(({ sessionId }) => sessionId);
+      this.merged.push({ at: clock.now(), room, from, epoch, users: sessions });
+      if (!rooms.has(room)) complain(`merged ${room}, which was not open`);
+      if (epochs.get(room) === epoch) complain(`merged ${room} with its own life`);
     });
     chat.on("join", (user, room) => {
       const users = rooms.get(room);

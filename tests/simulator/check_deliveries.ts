@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { apart, forgotten, within } from "./check_split.ts";
 import { notes } from "./checks.ts";
 import type { Client, Publication, Stay } from "./client.ts";
 import type { Model } from "./model.ts";
@@ -60,10 +61,10 @@ function carried(model: Model, sender: Client): boolean {
   return !model.cluster.clients.some((other) => other !== sender && other.login === sender.login);
 }
 
-/** Whether a user was told of a loss in a room at or after a time. */
-function warned(client: Client, room: string, since: number): boolean {
+/** Whether a user was told of a loss in a room at or after a time, and before another. */
+function warned(client: Client, room: string, since: number, before = Infinity): boolean {
   return client.arrivals.some((arrival) =>
-    "lost" in arrival && arrival.lost && arrival.room === room && arrival.at >= since
+    "lost" in arrival && arrival.lost && arrival.room === room && arrival.at >= since && arrival.at < before
   );
 }
 
@@ -134,11 +135,15 @@ function leftOut({ model, receiver, publication }: Expectation): boolean {
 
 function excused(expectation: Expectation, stay: Stay): boolean {
   if (leftOut(expectation)) return true;
-  const { model, sender, receiver, publication: { room, at, acknowledged } } = expectation;
+  const { model, sender, receiver, publication: { room, at, acknowledged }, until } = expectation;
   if (model.lossless) return false;
   const target = stay.room;
+  const severed = apart(model.cluster, sender, receiver, at, until);
+  if (severed && forgotten(model, target)) return true;
+  // What was said and acknowledged on one side was for all who are on it: that it healed later is no excuse.
+  const before = severed ? Infinity : within(model.cluster, at, until)?.to ?? Infinity;
   // Who leaves while its proxy is cut off hears nothing of it any more.
-  const heard = warned(receiver, target, at) || stay.to !== undefined;
+  const heard = warned(receiver, target, at, before) || (stay.to !== undefined && stay.to < before);
   if (acknowledged) return (model.kind !== "kill" && heard) || outOfTouch(expectation);
   // What an application sent on without an acknowledgement may be lost on its way, of which nobody is told.
   if (target !== room) return true;

@@ -5,6 +5,7 @@
  */
 import { checkDeliveries } from "./check_deliveries.ts";
 import { probe, rest } from "./check_rest.ts";
+import { checkMerges, checkSides } from "./check_split.ts";
 import type { Client, Note } from "./client.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Model } from "./model.ts";
@@ -36,6 +37,8 @@ export function checkRecords(model: Model, faults: string[]): void {
   oneOrder(model, faults);
   once(model, faults);
   checkDeliveries(model, faults);
+  checkSides(model, faults);
+  checkMerges(model, faults);
   rest(cluster, model.rooms, faults);
 }
 

@@ -13,11 +13,12 @@ import { ProxyServer } from "../../src/proxy/proxy_server.ts";
 import { type MemoryTransport, memoryTransport } from "../../transports/memory.ts";
 import type { Gossip } from "../support/gossip_membership.ts";
 import type { SkewedRegistry } from "../support/skewed_membership.ts";
+import type { SplitRegistry } from "../support/split_membership.ts";
 import { ProcessClock, Random, VirtualClock } from "../support/virtual_clock.ts";
 import type { Client } from "./client.ts";
-import { BRIDGE, BridgeList, type List, ModelList } from "./lists.ts";
+import { BRIDGE, BridgeList, type List, ModelList, type Split } from "./lists.ts";
 import { type Chat, type Process, ProcessSockets, type Proxy } from "./process.ts";
-import type { World } from "./schedule.ts";
+import { isChat, type World } from "./schedule.ts";
 
 export type { Chat, Process, Proxy } from "./process.ts";
 
@@ -30,6 +31,17 @@ export const MQTT_PORT = 1883;
 /** Port on which proxies take WebSockets. */
 export const HTTP_PORT = 8080;
 
+/** A time for which the network was cut in two. */
+export interface Partition {
+  /** Ids on the second side. */
+  readonly b: ReadonlySet<string>;
+  readonly from: number;
+  /** When the network was whole again. */
+  readonly to: number;
+  /** When the list was. */
+  readonly merged: number;
+}
+
 /** Everything. */
 export class Cluster {
   readonly clock: VirtualClock;
@@ -41,25 +53,31 @@ export class Cluster {
   readonly log: string[] = [];
   /** When processes, or all of them (`*`), were out of touch with a real bridge. */
   readonly outages: { readonly id: string; readonly from: number; readonly to: number }[] = [];
+  /** In order of time. */
+  readonly splits: Partition[] = [];
+  /** ChatServers that were killed, and when. */
+  readonly deaths: { readonly id: string; readonly at: number }[] = [];
   /** What was seen on the way that must not be. */
   readonly faults: string[] = [];
   /** Limits of all ChatServers to come. */
   chatLimits: Partial<ChatLimits> = {};
   readonly network: MemoryTransport;
   readonly #seed: number;
-  readonly #world: World;
+  readonly world: World;
   readonly #proxyLimits: Partial<ProxyLimits>;
   /** How long things take between two hosts, drawn for each pair by itself. */
   readonly #delays: Map<string, Random> = new Map();
   /** Directions, `from>to`, in which nothing arrives, and how often each is cut. */
   readonly #cuts: Map<string, number> = new Map();
+  /** While the network is cut in two: who is on the second side. */
+  #apart: ReadonlySet<string> | undefined;
   /** Hosts that neither send nor read. */
   readonly #frozen: Set<string> = new Set();
   #lives = 0;
 
   constructor(seed: number, world: World) {
     this.#seed = seed;
-    this.#world = world;
+    this.world = world;
     this.clock = new VirtualClock(seed, TURNS);
     const { queue } = world;
     this.#proxyLimits = queue ? { maxQueuedBytes: queue.maxQueuedBytes } : {};
@@ -82,18 +100,18 @@ export class Cluster {
   }
 
   /** The model of the list. */
-  get registry(): SkewedRegistry | Gossip {
+  get registry(): SkewedRegistry | Gossip | SplitRegistry {
     return (this.list as ModelList).registry;
   }
 
   /** Whether anything is cut off or stands still. */
   get disturbed(): boolean {
-    return this.#cuts.size > 0 || this.#frozen.size > 0;
+    return this.#cuts.size > 0 || this.#frozen.size > 0 || this.#apart !== undefined;
   }
 
   /** Whether little may be queued to a client. */
   get narrow(): boolean {
-    return this.#world.queue !== undefined;
+    return this.world.queue !== undefined;
   }
 
   /** Numbers for one purpose: what is drawn for others does not change them. */
@@ -104,11 +122,17 @@ export class Cluster {
   }
 
   #passes(from: string, to: string): boolean {
+    if (this.#apart && this.#acrossNow(from, to)) return false;
     return !this.#cuts.has(`${from}>${to}`) && !this.#frozen.has(from) && !this.#frozen.has(to);
   }
 
+  #acrossNow(from: string, to: string): boolean {
+    // Clients are on the side of their proxies.
+    return isProcess(from) && isProcess(to) && this.#apart?.has(from) !== this.#apart?.has(to);
+  }
+
   #latency(way: string): number {
-    const { latency } = this.#world;
+    const { latency } = this.world;
     if (latency === 0) return 0;
     const random = this.#random(way);
     return random.chance(0.02) ? latency * LATE : random.below(latency + 1);
@@ -201,6 +225,7 @@ export class Cluster {
   kill(process: Process): void {
     process.running = false;
     process.clock.alive = false;
+    if (isChat(process.id)) this.deaths.push({ id: process.id, at: this.clock.now() });
     process.sockets.close();
     this.network.break((from) => from === process.id);
     this.list.killed(process);
@@ -219,6 +244,20 @@ export class Cluster {
         if (left > 0) this.#cuts.set(way, left);
         else this.#cuts.delete(way);
       }
+      this.network.retry();
+    });
+  }
+
+  /** The network and the list are cut in two. */
+  split(split: Split): void {
+    const { broken, ms, merge } = split;
+    const from = this.clock.now();
+    this.#apart = new Set(split.b);
+    this.splits.push({ b: this.#apart, from, to: from + ms, merged: from + ms + merge });
+    if (broken) this.network.break((from, to) => this.#acrossNow(from, to));
+    this.list.split(split, () => [...this.chats, ...this.proxies]);
+    this.clock.after(ms, () => {
+      this.#apart = undefined;
       this.network.retry();
     });
   }
@@ -271,6 +310,10 @@ export class Cluster {
   serving<P extends Process>(processes: readonly P[]): P[] {
     return processes.filter((process) => process.running);
   }
+}
+
+function isProcess(host: string): boolean {
+  return isChat(host) || host.startsWith("p");
 }
 
 /** FNV-1a, 32 bits. */

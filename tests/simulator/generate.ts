@@ -4,9 +4,10 @@
  * @module
  */
 import { Random } from "../support/virtual_clock.ts";
+import { type DrawnSplit, drawSplits } from "./generate_split.ts";
 import { Crowd } from "./generate_users.ts";
 import type { Act, Event, Kind, Program, Schedule, World } from "./schedule.ts";
-import { isChat, KINDS } from "./schedule.ts";
+import { isChat, KINDS, SPLIT_EVERY } from "./schedule.ts";
 
 /** Milliseconds that views may differ: those by which nothing is lost that need not be, and longer ones. */
 const SKEWS: Record<Kind, readonly number[]> = {
@@ -20,17 +21,20 @@ const SKEWS: Record<Kind, readonly number[]> = {
   slots: [5, 50, 300, 1500],
   bridge: [0],
   mixed: [0, 5, 50, 300, 1000],
+  split: [0, 5, 50, 300],
 };
 
 const PROGRAMS: readonly Program[] = ["relay", "listener", "async", "parts"];
 /** Longest pause between two acts of users. */
 const PACE_MS = 60;
+/** The same in schedules of many seconds. */
+const SLOW_PACE_MS = 200;
 /** How long a drain may take before its server counts as gone. */
 const DRAIN_MS = 2000;
 
 /** The kind of a seed, where none is asked for. */
 export function kindOf(seed: number): Kind {
-  return KINDS[seed % KINDS.length] as Kind;
+  return seed % SPLIT_EVERY === 0 ? "split" : KINDS[seed % KINDS.length] as Kind;
 }
 
 /** The schedule of a seed. */
@@ -57,6 +61,7 @@ class Generator {
   readonly #dead: string[] = [];
   readonly #events: Event[] = [];
   readonly #crowd: Crowd;
+  #splits: DrawnSplit[] = [];
   #chats = 0;
   #proxies = 0;
   #now = 0;
@@ -91,6 +96,7 @@ class Generator {
 
   #membership(): World["membership"] {
     if (this.#kind === "bridge") return "bridge";
+    if (this.#kind === "split") return "sides";
     return this.#kind === "slots" || (this.#kind !== "planned" && this.#random.chance(0.3))
       ? "gossip"
       : "list";
@@ -106,9 +112,12 @@ class Generator {
     this.#chats = 3;
     this.#proxies = 2;
     const begin = this.#crowd.begin(this.#serving("p"));
-    const end = begin + 2000 + this.#random.below(3000);
+    if (this.#kind === "split") this.#splits = drawSplits(this.#random, processes, begin + 500);
+    for (const { at, split } of this.#splits) this.#add(split, at);
+    const end = (this.#splits.at(-1)?.until ?? begin) + 2000 + this.#random.below(3000);
     const troubles = this.#troubles(begin, end);
-    for (this.#now = begin; this.#now < end; this.#now += this.#random.below(PACE_MS)) {
+    const pace = this.#kind === "split" ? SLOW_PACE_MS : PACE_MS;
+    for (this.#now = begin; this.#now < end; this.#now += this.#random.below(pace)) {
       for (let at = troubles[0]; at !== undefined && at <= this.#now; at = troubles[0]) {
         troubles.shift();
         this.#disturb();
@@ -150,6 +159,7 @@ class Generator {
     const random = this.#random;
     const kind = this.#kind;
     const lossless = kind === "planned" || kind === "slow";
+    if (this.#sealed) return;
     if (kind === "blip" && random.chance(0.6)) return this.#blip();
     if (lossless || kind === "blip" || random.chance(0.4)) {
       this.#plan();
@@ -157,7 +167,7 @@ class Generator {
       // Something else happens before the move is over.
       this.#now += random.below(PACE_MS);
     }
-    if (kind === "kill") return this.#killChat();
+    if (kind === "kill" || kind === "split") return this.#killChat();
     if (kind === "lag") return random.chance(0.3) ? this.#relapse() : this.#killChat();
     if (kind === "cut") return this.#cut();
     if (kind === "expel") return random.chance(0.3) ? this.#freeze() : this.#expel();
@@ -196,8 +206,22 @@ class Generator {
       : role === "c"
       ? `c${++this.#chats}`
       : `p${++this.#proxies}`;
+    this.#choose(id);
     this.#processes.push({ id, serving: true, busyUntil: at });
     this.#add({ do: "start", id }, at);
+  }
+
+  /** On which side of partitions a new process is. */
+  #choose(id: string): void {
+    for (const { b } of this.#splits) if (!b.includes(id) && this.#random.chance(0.5)) b.push(id);
+  }
+
+  /** Whether one side takes nobody in, and lets nobody go in order. */
+  get #sealed(): boolean {
+    const margin = 2 * DRAIN_MS;
+    return this.#splits.some(({ at, until, split }) =>
+      split.seals !== undefined && at - margin <= this.#now && this.#now <= until
+    );
   }
 
   #replaceProxy(): void {

@@ -10,14 +10,20 @@ import type { MemoryTransport } from "../../transports/memory.ts";
 import { Gossip } from "../support/gossip_membership.ts";
 import type { ModelMembership } from "../support/model_membership.ts";
 import { SkewedRegistry } from "../support/skewed_membership.ts";
+import { SplitRegistry } from "../support/split_membership.ts";
 import { ProcessClock, type Random, type VirtualClock } from "../support/virtual_clock.ts";
 import { type Process, ProcessSockets } from "./process.ts";
-import type { World } from "./schedule.ts";
+import type { ProcessAct, World } from "./schedule.ts";
+
+/** The network is cut in two. */
+export type Split = ProcessAct & { do: "split" };
 
 /** Milliseconds after which a process that stands still is struck off the list. */
 const STRIKE_MS = 3000;
 /** Milliseconds after its last renewal at which a lease is in doubt. */
 const DOUBT_MS = 2000;
+/** Milliseconds in which those whose leases were lost all at once are entered again. */
+const REJOIN_MS = 300;
 /** Milliseconds in which a process that wakes has heard from its list. */
 const RENEWED_MS = 20;
 
@@ -41,17 +47,19 @@ export interface List {
   mute(id: string, ms: number): void;
   /** An older view counts for a process. */
   relapse(process: Process, back: number, ms: number): void;
+  /** The processes on two sides do not hear of each other; `all` are all that there are when it is asked. */
+  split(split: Split, all: () => readonly Process[]): void;
 }
 
 /** A model of a list: one that sends views, or single changes that each process puts together. */
 export class ModelList implements List {
-  readonly registry: SkewedRegistry | Gossip;
+  readonly registry: SkewedRegistry | Gossip | SplitRegistry;
   readonly #clock: VirtualClock;
   readonly #world: World;
   readonly #random: (purpose: string) => Random;
 
   constructor(clock: VirtualClock, world: World, random: (purpose: string) => Random) {
-    this.registry = world.membership === "gossip" ? new Gossip(clock) : new SkewedRegistry(clock);
+    this.registry = new (REGISTRIES[world.membership as keyof typeof REGISTRIES])(clock);
     this.registry.delay = (id) => random(`view ${id}`).below(world.skew + 1);
     this.#clock = clock;
     this.#world = world;
@@ -94,7 +102,39 @@ export class ModelList implements List {
   relapse({ membership }: Process, back: number, ms: number): void {
     (membership as ModelMembership).relapse(back, ms);
   }
+
+  split({ b, seals, drops, merge, ms }: Split, all: () => readonly Process[]): void {
+    const registry = this.registry as SplitRegistry;
+    const second = new Set(b);
+    const sealed: Process[] = [];
+    registry.split(second);
+    let over = false;
+    for (const side of ["a", "b"] as const) {
+      this.#clock.after(drops[side], () => {
+        if (over) return;
+        if (side !== seals) return registry.drop(side);
+        sealed.push(...all().filter(({ id, running }) => running && second.has(id) === (side === "b")));
+        for (const { membership } of sealed) (membership as ModelMembership).lose();
+        registry.seal(side);
+      });
+    }
+    this.#clock.after(ms + merge, () => {
+      over = true;
+      registry.merge();
+      for (const process of sealed) this.#rejoin(process);
+    });
+  }
+
+  /** A process of a side that was sealed is entered again as soon as it has heard that it may be. */
+  #rejoin({ id, membership, running, clock }: Process): void {
+    this.#clock.after(this.#random(`rejoin ${id}`).below(REJOIN_MS), () => {
+      if (running && clock.alive) (membership as ModelMembership).rejoin();
+    });
+  }
 }
+
+/** What keeps a list, by the kind of membership. */
+const REGISTRIES = { list: SkewedRegistry, gossip: Gossip, sides: SplitRegistry };
 
 /** The host of the bridge. */
 export const BRIDGE = "b";
@@ -180,4 +220,7 @@ export class BridgeList implements List {
 
   /** There is but one bridge. */
   relapse(): void {}
+
+  /** Nor is there a second one for another side. */
+  split(): void {}
 }

@@ -75,7 +75,7 @@ export class Model {
 
   /** Milliseconds within which every acknowledged message is acknowledged or has failed. */
   get answerMs(): number {
-    return ["lag", "slots", "mixed"].includes(this.kind) ? LONG_ANSWER_MS : ANSWER_MS;
+    return ["lag", "slots", "mixed", "split"].includes(this.kind) ? LONG_ANSWER_MS : ANSWER_MS;
   }
 
   /** How many hand-offs were refused as their rooms were open already. */
@@ -147,6 +147,7 @@ export class Model {
       return [event.a, event.b].every((id) => cluster.find(id)?.clock.alive ?? false);
     }
     if (event.do === "bridge") return true;
+    if (event.do === "split") return (cluster.splits.at(-1)?.merged ?? 0) <= cluster.clock.now();
     const process = cluster.find(event.id);
     if (!process?.running || !process.membership.lease || process.frozen) return false;
     if (event.do !== "kill" && event.do !== "stop") return true;
@@ -186,6 +187,7 @@ export class Model {
     const { cluster } = this;
     if (event.do === "start") return this.#join(event.id);
     if (event.do === "bridge") return cluster.disturbBridge(event.dies, event.ms);
+    if (event.do === "split") return cluster.split(event);
     if (event.do === "cut") {
       const { a, b, ways, broken, ms } = event;
       if (ms >= APART_MS && isChat(a) && isChat(b)) this.chatsApart = true;

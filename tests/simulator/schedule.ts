@@ -15,9 +15,10 @@ export type Kind =
   | "expel"
   | "slots"
   | "bridge"
-  | "mixed";
+  | "mixed"
+  | "split";
 
-/** All kinds, in the order in which seeds take turns. */
+/** The kinds whose turn comes with every so many seeds, in this order. */
 export const KINDS: readonly Kind[] = [
   "planned",
   "blip",
@@ -30,6 +31,12 @@ export const KINDS: readonly Kind[] = [
   "bridge",
   "mixed",
 ];
+
+/** Every seed that this divides is a partition: its turn is nobody else's, so that the others keep theirs. */
+export const SPLIT_EVERY = 23;
+
+/** All kinds. */
+export const ALL_KINDS: readonly Kind[] = [...KINDS, "split"];
 
 /** What the application does with a message. */
 export type Program = "relay" | "listener" | "async" | "parts";
@@ -55,9 +62,9 @@ export interface World {
   readonly split?: boolean;
   /**
    * `list`: all processes see the views of one list. `gossip`: each puts its views together from single changes.
-   * `bridge`: a real bridge, over the network.
+   * `bridge`: a real bridge, over the network. `sides`: one list, or one for each side of a partition.
    */
-  readonly membership: "list" | "gossip" | "bridge";
+  readonly membership: "list" | "gossip" | "bridge" | "sides";
   /** Bytes that the network takes for a client, and that a proxy queues to it; absent: the defaults. */
   readonly queue?: { readonly capacity: number; readonly maxQueuedBytes: number };
 }
@@ -117,6 +124,21 @@ export type ProcessAct =
   | { readonly do: "mute"; readonly id: string; readonly ms: number }
   /** Gets a view again that is `back` views older than its own, and its own one again `ms` later. */
   | { readonly do: "relapse"; readonly id: string; readonly back: number; readonly ms: number }
+  /**
+   * The network is cut in two for `ms`; `broken`: connections across end at once. After `drops` each side gives up the other
+   * one's members; the one that `seals` its own instead: they lose their leases. The lists are one again `merge` after the
+   * network, and those who lost their leases are entered again.
+   */
+  | {
+    readonly do: "split";
+    /** Who is on the second side, also of those who are yet to start. */
+    readonly b: readonly string[];
+    readonly broken: boolean;
+    readonly seals?: "a" | "b";
+    readonly drops: { readonly a: number; readonly b: number };
+    readonly merge: number;
+    readonly ms: number;
+  }
   /** The bridge stands still, or dies and starts again `ms` later. */
   | { readonly do: "bridge"; readonly dies: boolean; readonly ms: number };
 
@@ -151,7 +173,8 @@ export function describe(act: Act): string {
     if (key === "client" || key === "id" || key === "a" || key === "b" || key === "room") {
       return String(value);
     }
-    return value === true ? key : `${key}=${value}`;
+    if (value === true) return key;
+    return `${key}=${typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : value}`;
   });
   return [what, ...words].join(" ");
 }

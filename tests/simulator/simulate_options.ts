@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { type Kind, KINDS } from "./schedule.ts";
+import { ALL_KINDS, type Kind } from "./schedule.ts";
 
 /** What is asked for. */
 export interface SimulateOptions {
@@ -37,7 +37,7 @@ promised broke. Progress goes to stderr; the last line, on stdout, has the figur
   --seeds N         how many seeds (default 1000)
   --from N          the first one (default 1)
   --jobs N          worker processes side by side (default: one for each processor)
-  --kind K          only schedules of one kind: ${KINDS.join(", ")} (default: by turns)
+  --kind K          only schedules of one kind: ${ALL_KINDS.join(", ")} (default: by turns)
   --seed N          one seed; where it fails it is shrunk
   --trace           with --seed: print what happened, also where it passes
   --no-shrink       do not look for the least schedule that fails
@@ -63,7 +63,7 @@ export function readOptions(args: readonly string[]): SimulateOptions | undefine
     from: number("from", values.from, 1, 0),
     seeds: number("seeds", values.seeds, 1000, 1),
     jobs: number("jobs", values.jobs, availableParallelism(), 1),
-    kind: oneOf("kind", values.kind, KINDS),
+    kind: oneOf("kind", values.kind, ALL_KINDS),
     runtime: oneOf("runtime", values.runtime, ["node", "bun", "deno"] as const) ?? "node",
     seed: values.seed === undefined ? undefined : number("seed", values.seed, 0, 0),
     trace: values.trace ?? false,

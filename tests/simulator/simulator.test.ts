@@ -11,7 +11,7 @@ import { root, runtime, runtimes } from "../support/runtimes.ts";
 import { FOUND } from "./found.ts";
 import { generate } from "./generate.ts";
 import { runSeed } from "./run_seed.ts";
-import { describe as inWords, KINDS, type Schedule } from "./schedule.ts";
+import { ALL_KINDS, describe as inWords, KINDS, type Schedule } from "./schedule.ts";
 import { failureKind, scheduleText, shrink } from "./shrink.ts";
 import { fingerprint, trace } from "./trace.ts";
 
@@ -61,7 +61,7 @@ describe("a schedule that failed once passes:", () => {
 });
 
 test("every kind of schedule has all sorts of clients, and each of its troubles", () => {
-  const seen = new Map<string, Set<string>>(KINDS.map((kind) => [kind, new Set()]));
+  const seen = new Map<string, Set<string>>(ALL_KINDS.map((kind) => [kind, new Set()]));
   for (let seed = 1; seed <= 60 * KINDS.length; seed++) {
     const { world, events } = generate(seed);
     for (const event of events) {
@@ -74,6 +74,7 @@ test("every kind of schedule has all sorts of clients, and each of its troubles"
   for (const kinds of seen.values()) expect([...kinds]).toEqual(expect.arrayContaining(always));
   const troubles = ["kill", "cut", "expel", "freeze", "mute", "relapse"];
   expect([...seen.get("mixed") ?? []]).toEqual(expect.arrayContaining(troubles));
+  expect([...seen.get("split") ?? []]).toEqual(expect.arrayContaining(["split", "kill"]));
 });
 
 test("what the command line gets wrong is said, with what to write instead", async () => {
@@ -83,7 +84,7 @@ test("what the command line gets wrong is said, with what to write instead", asy
     return err.trim();
   };
   expect(await wrong("--seeds", "many")).toBe('--seeds is "many": give a whole number from 1 to 2147483648');
-  expect(await wrong("--kind", "odd")).toMatch(/^--kind is "odd": give planned, blip, .* or mixed$/);
+  expect(await wrong("--kind", "odd")).toMatch(/^--kind is "odd": give planned, blip, .* or split$/);
   expect(await wrong("--sees", "3")).toMatch(/^Unknown option '--sees'.*: see --help$/);
   const { code, out } = await simulate(bun, "--help");
   expect([code, out]).toEqual([0, expect.stringContaining("--seeds N")]);

@@ -62,6 +62,8 @@ interface Resolved extends Resolution {
   readonly view: BookView;
   /** Time alone changes nothing before this. */
   readonly until: number;
+  /** The hosts, once somebody has asked for them. */
+  hosts: readonly HostInfo[] | undefined;
 }
 
 /** Slots of hosts that failed are not given to others for so long: a host that was only cut off wants them back. */
@@ -170,10 +172,16 @@ export class ClusterBook {
     return [...this.#list.hosts.values()].filter((host) => host.dropped).map(({ name }) => name);
   }
 
-  /** All hosts, the own one included, sorted by name. */
-  hosts(now: number): HostInfo[] {
-    return [...this.#list.hosts.values()].map((host) => this.#info(host, now))
+  /** All hosts, the own one included, sorted by name. The same list until something changes. */
+  hosts(now: number): readonly HostInfo[] {
+    const resolved = this.#resolve(now);
+    return resolved.hosts ??= [...this.#list.hosts.values()].map((host) => this.#info(host, now))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** The name of a host by its hash; undefined where none has it, or several do. */
+  nameOf(hash: string): string | undefined {
+    return this.#list.named(hash)?.name;
   }
 
   /** One host. */
@@ -270,7 +278,7 @@ export class ClusterBook {
       .map(({ loser, what, to }): OwnLoss => ({ what, member: loser.member, to }));
     const members = resolution.members.slice(0, MAX_MEMBERS).map(({ member }) => member);
     const view: BookView = { members, slots: this.#slots, lost };
-    this.#resolved = { ...resolution, view, until: this.#list.expireAt(now) };
+    this.#resolved = { ...resolution, view, until: this.#list.expireAt(now), hosts: undefined };
     return this.#resolved;
   }
 }

@@ -98,6 +98,11 @@ export class HostList {
     else if (!this.#byHash.has(delta.host)) this.#stranger(delta.host).apply(delta, now);
   }
 
+  /** The host that a hash names; undefined where there is none, or several. */
+  named(hash: string): Host | undefined {
+    return this.#byHash.get(hash);
+  }
+
   /** Whether a host's members are in the view. */
   counts(host: Host, now: number): boolean {
     if (host.status === "left" || host.dropped) return false;

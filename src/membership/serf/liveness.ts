@@ -85,11 +85,14 @@ export class Liveness {
   readonly #ackedAt: Map<string, number> = new Map();
   readonly #probing: Set<string> = new Set();
   readonly #timers: Cancel[] = [];
+  /** The own name as others are told it. */
+  readonly #selfHash: string;
   #asked = 0;
 
   /** Does nothing until `start`. */
   constructor(options: LivenessOptions) {
     this.#options = options;
+    this.#selfHash = hostHash(options.self);
   }
 
   /** Begins. */
@@ -131,7 +134,7 @@ export class Liveness {
     if (from === undefined) return;
     const { sealed, silent, out } = answer();
     const text = encodeAnswer(clusterTag, {
-      host: hostHash(self),
+      host: this.#selfHash,
       sealed,
       silent: silent.map(hostHash),
       out: out.map(hostHash),
@@ -145,12 +148,12 @@ export class Liveness {
   }
 
   async #ask(): Promise<void> {
-    const { agent, clock, log, clusterTag, self, quorum } = this.#options;
+    const { agent, clock, log, clusterTag, quorum } = this.#options;
     if (!agent.connected) return;
     const number = ++this.#asked;
     quorum.asked(number, clock.now());
     try {
-      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, hostHash(self))), {
+      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, this.#selfHash)), {
         timeoutMs: ANSWERS_MS,
         acks: this.#anySilent(),
         onAck: (from) => this.#ackedAt.set(from, clock.now()),

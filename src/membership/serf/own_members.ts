@@ -6,6 +6,7 @@
  */
 import type { Cancel, Clock } from "../../lib/clock.ts";
 import { ToychatError } from "../../lib/errors.ts";
+import { checkMember } from "../names.ts";
 import { type Claim, Registry } from "../registry.ts";
 import type { Member, MemberState } from "../view.ts";
 
@@ -27,6 +28,8 @@ export interface OwnMembersOptions {
   readonly placementKey: Uint8Array;
   /** What claims are checked against. */
   readonly claims: Claims;
+  /** The address of a member as others will read it; throws where they could not reach it. */
+  readonly published: (member: Claim) => string;
   /** Throws where the members do not fit into what a host can publish. */
   readonly fits: (members: readonly Member[]) => void;
   /** Members are new or have changed, or were withdrawn. */
@@ -100,8 +103,10 @@ export class OwnMembers {
     return member;
   }
 
-  #claimed(claim: Claim, before: Member | undefined): Claim {
-    const { claims } = this.#options;
+  #claimed(given: Claim, before: Member | undefined): Claim {
+    const { claims, published } = this.#options;
+    checkMember(given);
+    const claim = { ...given, address: published(given) };
     if (claim.role !== "chat") return claim;
     if (before) return { ...claim, slot: before.slot, state: kept(before.state, claim.state) };
     if (claim.slot !== undefined && claims.isTaken(claim.slot)) {
@@ -110,7 +115,9 @@ export class OwnMembers {
         `slot ${claim.slot} is held on another host: register again without a slot`,
       );
     }
-    const state = claim.state === "draining" ? "draining" : "joining";
+    // Who names a slot and takes nobody's place was placed before agent and bridge lost it together.
+    const returns = claim.slot !== undefined && claim.replaces === undefined;
+    const state = claim.state === "draining" ? "draining" : returns ? "alive" : "joining";
     return { ...claim, slot: claim.slot ?? claims.freeSlot(), state };
   }
 

@@ -35,6 +35,10 @@ export interface PublisherOptions {
 
 /** Milliseconds after a failure. */
 const RETRY_MS = 500;
+/** What somebody else has written is overwritten at most so often. */
+const MEND_MS = 2000;
+/** So many of the values written last may still be read. */
+const REMEMBERED = 16;
 /** The tag is written again so often: what somebody else did to it does not last. */
 const REFRESH_MS = 30_000;
 
@@ -48,6 +52,11 @@ export class Publisher {
   seq = 0;
   readonly #options: PublisherOptions;
   #published: string | undefined;
+  /** What it has written, the oldest first. */
+  readonly #texts: Set<string> = new Set();
+  /** What was read last, where it was never written here. */
+  #foreign: { readonly tag: string | undefined } | undefined;
+  #mendedAt = -Infinity;
   #dirty = false;
   #writing = false;
   #stopped = false;
@@ -58,6 +67,26 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#cancel = options.clock.every(REFRESH_MS, () => this.renew());
+  }
+
+  /**
+   * Takes the agent's address and the tag as the agent lists them. Nobody else may write that tag: where it twice is what was
+   * never written here, which no late answer is, that is said and it is written again.
+   */
+  seen(address: string, tag: string | undefined): void {
+    this.address = address;
+    const own = this.#published === undefined || (tag !== undefined && this.#texts.has(tag));
+    const again = this.#foreign !== undefined && this.#foreign.tag === tag;
+    this.#foreign = own ? undefined : { tag };
+    const { agent, clock, log, metrics } = this.#options;
+    if (own || !again || clock.now() - this.#mendedAt < MEND_MS) return;
+    this.#mendedAt = clock.now();
+    metrics.count("toychat_serf_foreign_tags_total");
+    log("error", "agent_shared", {
+      agent: agent.agentName,
+      message: `somebody else writes the tag "${HOST_TAG}" of this agent: one agent serves one bridge`,
+    });
+    this.renew();
   }
 
   /** Throws where members do not fit into what a host can publish. */
@@ -109,6 +138,13 @@ export class Publisher {
     return encodeHost({ clusterTag, slots: slots(), seq, sealed: sealed(), members, agentAddress });
   }
 
+  #remember(text: string): void {
+    this.#texts.delete(text);
+    this.#texts.add(text);
+    const [oldest] = this.#texts;
+    if (oldest !== undefined && this.#texts.size > REMEMBERED) this.#texts.delete(oldest);
+  }
+
   /** One call at a time: agents hold back those who call more often. */
   async #write(): Promise<void> {
     const { agent, clock, log, members, metrics } = this.#options;
@@ -118,6 +154,7 @@ export class Publisher {
       try {
         const text = this.#value(members());
         if (text === this.#published) continue;
+        this.#remember(text);
         await agent.setTags(new Map([[HOST_TAG, text]]));
         this.#published = text;
         metrics.count("toychat_serf_publications_total");

@@ -18,8 +18,8 @@ import {
   decodeHost,
   firstSeq,
   HOST_TAG,
-  hostHash,
   type HostValue,
+  publishedAddress,
   SEQ_MODULUS,
 } from "./host_tag.ts";
 import { type LiveHost, Liveness } from "./liveness.ts";
@@ -27,6 +27,7 @@ import { type Claims, OwnMembers } from "./own_members.ts";
 import { Publisher } from "./publisher.ts";
 import type { SerfAgent, SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
 import type { SerfMember } from "./serf_types.ts";
+import { refuseSharedAgent } from "./shared_agent.ts";
 import { Side } from "./side.ts";
 
 /** An agent that restarts is back by then; later a host without one serves itself alone. */
@@ -54,6 +55,8 @@ export class SerfHost implements MemberBook {
   #cancelGrace: Cancel = () => {};
   #self: string | undefined;
   #view: View;
+  /** What the view was made of. */
+  #made: readonly Member[] = [];
   #resolving = false;
 
   /** Does nothing until `start`. */
@@ -71,6 +74,7 @@ export class SerfHost implements MemberBook {
       clock,
       placementKey,
       claims: this.#claims(),
+      published: (claim) => publishedAddress({ ...claim, state: "joining" }, this.#publisher.address),
       fits: (members) => this.#publisher.fits(members),
       onChange: (changed, withdrawn) => {
         this.#book.setOwn(this.#own.list);
@@ -139,6 +143,7 @@ export class SerfHost implements MemberBook {
     const { agent, log, metrics, onPartition } = this.#options;
     agent.start();
     await agent.ready(timeoutMs);
+    await refuseSharedAgent(agent, this.#clusterTag);
     const list = await agent.members();
     const self = this.#self = agent.agentName;
     const restored = this.#restore(list);
@@ -228,7 +233,7 @@ export class SerfHost implements MemberBook {
       clusterTag: this.#clusterTag,
       self,
       hosts: () => this.#others(),
-      nameOf: (hash) => this.#known().find(({ name }) => hostHash(name) === hash)?.name,
+      nameOf: (hash) => this.#book.nameOf(hash),
       answer: () => side.testimony(this.#known(), clock.now()),
       quorum: side.quorum,
       probe,
@@ -262,7 +267,7 @@ export class SerfHost implements MemberBook {
   #take(list: readonly SerfMember[]): void {
     const own = list.find(({ name }) => name === this.#self);
     const moved = own !== undefined && own.address !== this.#publisher.address;
-    if (own) this.#publisher.address = own.address;
+    if (own) this.#publisher.seen(own.address, own.tags.get(HOST_TAG));
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
     const now = this.#options.clock.now();
     const unproved = this.#unproved();
@@ -325,6 +330,8 @@ export class SerfHost implements MemberBook {
     const { slots } = this.#book;
     const { placementKey } = this.#options;
     const { members } = outcome;
+    if (members === this.#made && slots === this.#view.slots) return;
+    this.#made = members;
     const view = createView({ members, slots, revision: this.#view.revision + 1, placementKey });
     if (view.digest === this.#view.digest) return;
     if (slots !== this.#view.slots) this.#publisher.changed();
@@ -358,7 +365,7 @@ export class SerfHost implements MemberBook {
     return this.#known().filter(({ unproved, status }) => unproved && status === "alive").length;
   }
 
-  #known(): HostInfo[] {
+  #known(): readonly HostInfo[] {
     return this.#book.hosts(this.#options.clock.now());
   }
 

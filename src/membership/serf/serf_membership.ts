@@ -46,6 +46,8 @@ export interface SerfMembershipOptions {
 }
 
 const RETRY_MS = 200;
+/** Milliseconds for which one that leaves waits until its agent has taken that in; the others know it by an event. */
+const LEAVE_MS = 2000;
 
 /**
  * The list of members as a Serf agent knows it, and a lease for the one member of this host.
@@ -136,7 +138,14 @@ export class SerfMembership implements Membership {
     if (this.#closed) {
       throw new ToychatError("membership_closed", "this SerfMembership was closed: make a new one");
     }
-    await (this.#opened ??= this.#host.start(this.#timeoutMs));
+    const opened = this.#opened ??= this.#host.start(this.#timeoutMs);
+    try {
+      await opened;
+    } catch (error) {
+      // The next call tries again.
+      if (this.#opened === opened) this.#opened = undefined;
+      throw error;
+    }
     return this.view;
   }
 
@@ -163,6 +172,7 @@ export class SerfMembership implements Membership {
       await this.#enterWithin(lease);
     } catch (error) {
       this.#lease = undefined;
+      this.#host.withdraw(lease.id, lease.incarnation);
       throw error;
     }
     this.#cancelRenew = this.#clock.every(LEASE.renewMs, () => void this.#renew(lease));
@@ -181,12 +191,13 @@ export class SerfMembership implements Membership {
     this.#host.stop();
   }
 
-  /** A side that may not accept yet may do so soon. */
+  /** A side that may not accept yet may do so soon, and an agent that was slow be quicker. */
   async #enterWithin(lease: BridgeLease): Promise<void> {
     const until = this.#clock.now() + this.#timeoutMs;
     for (;;) {
       try {
-        return await this.#enter(lease);
+        if (await this.#enter(lease)) return;
+        if (this.#clock.now() >= until) throw tooSlow(lease.id);
       } catch (error) {
         const passing = error instanceof ToychatError && error.code === "sealed";
         if (!passing || this.#clock.now() >= until) throw error;
@@ -195,8 +206,8 @@ export class SerfMembership implements Membership {
     }
   }
 
-  /** Claims the member's place for its present incarnation. */
-  async #enter(lease: BridgeLease): Promise<void> {
+  /** Claims the member's place for its present incarnation; false where the agent answered too late for the lease. */
+  async #enter(lease: BridgeLease): Promise<boolean> {
     const { incarnation, slot, replaces, draining } = lease;
     const state = draining ? "draining" : "alive";
     this.#host.claim({ ...lease.info, incarnation, slot, replaces, state });
@@ -204,7 +215,7 @@ export class SerfMembership implements Membership {
     const at = this.#clock.now();
     await this.#agent.stats();
     const member = this.#host.view.members.find(({ id }) => id === lease.id);
-    lease.registered(incarnation, member?.slot, this.#agent.agentName, at);
+    return lease.registered(incarnation, member?.slot, this.#agent.agentName, at);
   }
 
   async #renew(lease: BridgeLease): Promise<void> {
@@ -243,7 +254,7 @@ export class SerfMembership implements Membership {
   #leave({ id, incarnation }: BridgeLease): Promise<void> {
     this.#cancelRenew();
     this.#host.withdraw(id, incarnation);
-    return this.#host.flush();
+    return Promise.race([this.#host.flush(), delay(this.#clock, LEAVE_MS)]);
   }
 
   #changed(): void {
@@ -252,4 +263,8 @@ export class SerfMembership implements Membership {
     this.#lease?.follow(view);
     this.#events.emit("view", view);
   }
+}
+
+function tooSlow(id: string): ToychatError {
+  return new ToychatError("agent_timeout", `the Serf agent of "${id}" takes too long to answer for a lease`);
 }

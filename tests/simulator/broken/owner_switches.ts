@@ -17,6 +17,10 @@ function releases(find: string, replace: string): Edit {
   return { file: "src/chat/releases.ts", find, replace };
 }
 
+function merging(find: string, replace: string): Edit {
+  return { file: "src/chat/merging.ts", find, replace };
+}
+
 function settlement(find: string, replace: string): Edit {
   return { file: "src/chat/settlement.ts", find, replace };
 }
@@ -138,6 +142,34 @@ export const OWNER_SWITCHES: readonly Switch[] = [
       file: "src/chat/handoffs.ts",
       find: "if (!link || link.ended || !this.#host.agrees(link)) return;",
       replace: "if (!link || link.ended) return;",
+    }],
+  },
+  {
+    name: "told-of-merging",
+    breaks: "users are not told that their room had another life, which ended",
+    schedules: "parted",
+    edits: [merging("if (offset > 0) {", "if (offset < 0) {")],
+  },
+  {
+    name: "merge-event",
+    breaks: "the application is not told that its room had another life",
+    schedules: "parted",
+    edits: [
+      merging("for (const ended of waiting) this.#tell(room, ended);", ""),
+      merging(
+        "      return this.#tell(room, { frame, from });",
+        "      return;",
+      ),
+    ],
+  },
+  {
+    name: "closed-as-merged",
+    breaks: "a ChatServer does not hear that the life of its room ends, and closes it as handed off",
+    schedules: "parted",
+    edits: [{
+      file: "src/chat/handoffs.ts",
+      find: "const merged = epoch !== undefined && epoch !== frame.epoch;",
+      replace: "const merged = epoch !== undefined && epoch === frame.room;",
     }],
   },
   {

@@ -10,7 +10,7 @@ import { type Event, isChat, type Kind, type Schedule } from "../schedule.ts";
 export type Schedules = keyof typeof SCHEDULES;
 
 /** By name. */
-export const SCHEDULES = { unheard, unanswered, untaken, unsent, behind, ahead } as const;
+export const SCHEDULES = { unheard, unanswered, untaken, unsent, behind, ahead, parted } as const;
 
 /** The schedule of a seed: one of the usual ones where no other is named. */
 export function scheduleOf(seed: number, schedules?: Schedules): Schedule {
@@ -87,6 +87,11 @@ function behind(seed: number): Schedule {
     { at: at + 1, do: "kill", id: a },
   ]);
   return { ...schedule, world: { ...schedule.world, skew: 0 } };
+}
+
+/** The network is cut in two. */
+function parted(seed: number): Schedule {
+  return generate(seed, "split");
 }
 
 /** Milliseconds between two messages of one who talks without a pause. */

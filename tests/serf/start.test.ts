@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { BridgeMembership } from "../../src/membership/bridge_client.ts";
+import { systemTransport } from "../../transports/system.ts";
+import { cli, Processes, type Ready, type Running } from "../support/processes.ts";
+import { runtime } from "../support/runtimes.ts";
+import { freePort, type SerfAgent, SerfAgents } from "../support/serf_agents.ts";
+
+const agents = new SerfAgents();
+const processes = new Processes();
+const bun = [...runtime("bun").command, cli];
+afterAll(async () => {
+  await processes.end();
+  await agents.end();
+});
+
+/** Starts `toychat` and waits for its end, which is to be a failure. */
+async function refused(args: readonly string[], env: Record<string, string> = {}): Promise<Running> {
+  const running = processes.spawn([...bun, ...args], { env });
+  expect([await running.exit, running.stdout]).toEqual([{ code: 1, signal: null }, ""]);
+  return running;
+}
+
+const ANYWHERE = ["--listen", "127.0.0.1:0"];
+
+describe("a bridge that starts", () => {
+  let agent: SerfAgent;
+  beforeAll(async () => void (agent = await agents.start({ name: "locked", rpcAuth: "the key" })));
+
+  test("with another key than its agent's ends, and says which key is meant", async () => {
+    const wrong = await refused(["bridge", ...ANYWHERE, "--serf", agent.rpc], {
+      TOYCHAT_SERF_AUTH: "another",
+    });
+    expect(wrong.stderr).toContain(`the Serf agent at ${agent.rpc} refused the key: give its rpc_auth key`);
+    expect(wrong.stderr).not.toContain("another");
+  });
+
+  test("without the key that its agent wants ends, and says so", async () => {
+    const none = await refused(["bridge", ...ANYWHERE, "--serf", agent.rpc]);
+    expect(none.stderr).toContain(`the Serf agent at ${agent.rpc} refused the key: give its rpc_auth key`);
+  });
+});
+
+describe("a ChatServer that follows an agent itself", () => {
+  test("ends where its agent wants another key, and says so", async () => {
+    const agent = await agents.start({ name: "direct", rpcAuth: "the key" });
+    const wrong = await refused([
+      "chat",
+      "--id",
+      "c1",
+      "--bridge",
+      `serf:${agent.rpc}`,
+      "--serf-auth",
+      "another",
+    ]);
+    expect(wrong.stderr).toContain("the Serf agent refused the RPC key");
+    expect(wrong.stderr).not.toContain("another");
+  });
+});
+
+test("what finds no agent for 10 s ends, and says where it looked", async () => {
+  const port = await freePort();
+  const [bridge, chat] = await Promise.all([
+    refused(["bridge", ...ANYWHERE, "--serf", `127.0.0.1:${port}`]),
+    refused(["chat", "--id", "c1", "--bridge", `serf:127.0.0.1:${port}`]),
+  ]);
+  for (const { stderr } of [bridge, chat]) expect(stderr).toContain(`no Serf agent at 127.0.0.1:${port}`);
+  expect(bridge.stderr).toContain('start one by "serf agent", or say where it is');
+}, 40_000);
+
+describe("a host", () => {
+  let bridge: Ready<{ listen: string }>;
+  const url = (): string => `ws://${bridge.ready.listen}/rpc`;
+  const members: BridgeMembership[] = [];
+
+  beforeAll(async () => {
+    const advertised = await agents.start({ name: "outside", config: { advertise: "10.9.8.7:7946" } });
+    bridge = await processes.start([...bun, "bridge", ...ANYWHERE, "--serf", advertised.rpc]);
+  });
+  afterAll(() => Promise.all(members.map((member) => member.close())));
+
+  test("whose agent others reach refuses a ChatServer that only the host itself reaches, and says what to write", async () => {
+    const loopback = await refused(["chat", "--id", "c1", ...ANYWHERE, "--bridge", url()]);
+    expect(loopback.stderr).toContain("start it with --host 10.9.8.7, or --listen 10.9.8.7:0");
+  });
+
+  test("has room for 24 processes, and names its limit to the one that does not fit", async () => {
+    const transport = await systemTransport();
+    const join = async (number: number): Promise<void> => {
+      const member = new BridgeMembership({ transport, url: url() });
+      members.push(member);
+      const id = `member${String(number).padStart(2, "0")}`;
+      await member.join({
+        id,
+        role: number % 4 === 0 ? "proxy" : "chat",
+        address: `10.9.8.7:${7000 + number}`,
+      });
+    };
+    await Promise.all(Array.from({ length: 24 }, (_, index) => join(index)));
+    let count = 24;
+    const full = async (): Promise<string> => {
+      try {
+        while (count < 64) await join(count++);
+        return "never";
+      } catch (error) {
+        return String(error);
+      }
+    };
+    expect(await full()).toMatch(/\b(505|512|500|49\d) bytes\b/);
+    // Whoever was there is still there.
+    expect(members[0]?.view.members).toHaveLength(count - 1);
+  }, 60_000);
+});
