@@ -11,8 +11,9 @@ export default function application(chat) {
   const say = (event) => console.error(`app ${JSON.stringify({ at: Date.now(), ...event })}`);
   chat.on("open", (room, reason) => say({ event: "open", room, reason }));
   chat.on("close", (room, reason) => say({ event: "close", room, reason }));
-  chat.on("message", (user, room, body) => {
-    say({ event: "message", room, user: user.userId, body });
+  chat.on("merge", (room, other) => say({ event: "merge", room, users: other.users.length }));
+  chat.on("message", (_user, room, body) => {
+    say({ event: "message", room });
     chat.broadcast(room, body);
   });
 }

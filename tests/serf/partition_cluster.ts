@@ -22,8 +22,6 @@ export interface AppEvent {
   readonly event: "open" | "close" | "message" | "merge";
   readonly room: string;
   readonly reason?: string;
-  readonly user?: string;
-  readonly body?: string;
 }
 
 /** A time in which one ChatServer took messages of a room. Milliseconds of the machine's time. */
@@ -61,7 +59,9 @@ export class PartitionCluster {
   readonly #partition: string;
   readonly #places: Place[];
   readonly #away: Set<number> = new Set();
-  readonly #all: { readonly name: string; readonly running: Running }[] = [];
+  readonly #all: { readonly name: string; readonly running: Running; read: number }[] = [];
+  /** By room. */
+  readonly #events: Map<string, AppEvent[]> = new Map();
 
   private constructor(hosts: Hosts, partition: string) {
     this.hosts = hosts;
@@ -147,7 +147,7 @@ export class PartitionCluster {
   async #role<T>(host: number, name: string, args: readonly string[]): Promise<Ready<T>> {
     const spawned = this.hosts.role<T>(host, runtime("bun"), args, { env, readyMs: READY_MS });
     const running = await spawned;
-    this.#all.push({ name, running });
+    this.#all.push({ name, running, read: 0 });
     return running;
   }
 
@@ -211,10 +211,14 @@ export class PartitionCluster {
     );
   }
 
+  /** Whether the views of some hosts are of one digest. */
+  alike(on: readonly number[]): boolean {
+    return new Set(on.map((host) => this.view(host).digest)).size === 1;
+  }
+
   /** Whether they do. */
   agrees(ids: string, on: readonly number[] = this.running): boolean {
-    return on.every((host) => this.list(host) === ids) &&
-      new Set(on.map((host) => this.view(host).digest)).size === 1;
+    return this.alike(on) && on.every((host) => this.list(host) === ids);
   }
 
   /** Names of rooms, so many owned by each ChatServer. */
@@ -231,12 +235,25 @@ export class PartitionCluster {
     return rooms;
   }
 
+  #hear(): void {
+    for (const log of this.#all) {
+      const { name, running: { stderr } } = log;
+      const end = stderr.lastIndexOf("\n") + 1;
+      const lines = stderr.slice(log.read, end).split("\n").filter((line) => line.startsWith("app {"));
+      log.read = end;
+      for (const line of lines) {
+        const event: AppEvent = { ...JSON.parse(line.slice(4)), server: name };
+        const room = this.#events.get(event.room) ?? [];
+        this.#events.set(event.room, room);
+        room.push(event);
+      }
+    }
+  }
+
   /** What the application on all ChatServers has said of a room, in the order of time. */
   events(room: string): AppEvent[] {
-    return this.#all.flatMap(({ name, running }) =>
-      running.stderr.split("\n").filter((line) => line.startsWith("app {"))
-        .map((line): AppEvent => ({ ...JSON.parse(line.slice(4)), server: name }))
-    ).filter((event) => event.room === room).sort((a, b) => a.at - b.at);
+    this.#hear();
+    return [...this.#events.get(room) ?? []].sort((a, b) => a.at - b.at);
   }
 
   /** What was taken in a room by each ChatServer, from when to when: longer than 2 s without anything begins anew. */

@@ -58,7 +58,12 @@ export async function expectServed(
   await Promise.all([some, others].map((side) => talk.heardBy(talk.on(side))));
   const opened = moves.flatMap(([side, rooms]) => rooms.map((room) => firstOf(cluster, room, side, cutAt)));
   const figures: Figures = { openedFrom: Math.min(...opened) - cutAt, openedTo: Math.max(...opened) - cutAt };
+  const healAt = Date.now();
   await expectHealed(cluster, talk, figures);
+  for (const room of talk.rooms) {
+    const told = cluster.events(room).filter(({ at, event }) => event === "merge" && at >= healAt);
+    expect([room, told.map(({ server }) => server)]).toEqual([room, [cluster.owner(1, room)]]);
+  }
   tell(prefix, figures);
 }
 
@@ -106,15 +111,16 @@ export async function expectSealed(
   const cutAt = Date.now();
   await cut();
   await until(
-    () =>
-      some.every((host) =>
-        !cluster.view(host).members.some(({ id }) => some.some((one) => id === `c${one}`))
-      ),
+    () => some.every((host) => !serves(cluster, host, some)),
     "those who are cut off to have sealed",
     SERF_MS,
   );
   const sealedAt = Date.now();
-  await cluster.agree(cluster.ids(others), others);
+  await until(
+    () => cluster.alike(others) && others.every((host) => !serves(cluster, host, some)),
+    () => `hosts ${others} to have given up ${some}: ${others.map((host) => cluster.list(host)).join("; ")}`,
+    SERF_MS,
+  );
   await talk.toldOfLoss(talk.on(others), lost);
   await talk.heardBy(talk.on(others));
   await expectRefused(talk, some);
@@ -133,6 +139,11 @@ export async function expectSealed(
   await expectHealed(cluster, talk, figures);
   for (const room of talk.rooms) expect(overlaps(cluster, room)).toEqual([]);
   tell(prefix, figures);
+}
+
+/** Whether a host lists a ChatServer of some hosts. */
+function serves(cluster: PartitionCluster, by: number, some: readonly number[]): boolean {
+  return cluster.view(by).members.some(({ id }) => some.some((host) => id === `c${host}`));
 }
 
 /** Users of a side that has sealed are told in their protocol's words, and stay connected. */

@@ -20,7 +20,7 @@ export interface Talker {
 }
 
 const EVERY_MS = 150;
-const WAIT_MS = 40_000;
+const WAIT_MS = 20_000;
 /** On each host two users; on every second one of them MQTT 3.1.1. */
 const CASTS: readonly (readonly ClientKind[])[] = [["ws", "mqtt5"], ["ws", "mqtt4"]];
 
@@ -130,6 +130,6 @@ export class Talk {
   /** Ends the talk, and the connections. */
   async end(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all(this.talkers.map(({ client }) => client.close()));
+    await Promise.all(this.talkers.map(({ client }) => client.close(true)));
   }
 }

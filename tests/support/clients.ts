@@ -93,8 +93,8 @@ export abstract class RecordingClient {
    */
   abstract say(room: string, body: string, acknowledged?: boolean): Promise<void>;
 
-  /** Ends the connection. */
-  abstract close(): Promise<void>;
+  /** Ends the connection; where `hard`, without waiting for answers to what was sent. */
+  abstract close(hard?: boolean): Promise<void>;
 }
 
 const connected: Set<RecordingClient> = new Set();
@@ -103,7 +103,7 @@ const connected: Set<RecordingClient> = new Set();
 export async function closeClients(): Promise<void> {
   const clients = [...connected];
   connected.clear();
-  await Promise.allSettled(clients.map((client) => client.close()));
+  await Promise.allSettled(clients.map((client) => client.close(true)));
 }
 
 /** How to connect. */
@@ -200,8 +200,8 @@ class MqttJsClient extends RecordingClient {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#client.endAsync(this.end !== undefined);
+  async close(hard = false): Promise<void> {
+    await this.#client.endAsync(hard || this.end !== undefined);
   }
 }
 

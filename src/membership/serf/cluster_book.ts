@@ -190,6 +190,11 @@ export class ClusterBook {
     return host && this.#info(host, now);
   }
 
+  /** Which publication of a host has arrived; undefined: none. */
+  seqOf(name: string): number | undefined {
+    return this.#list.hosts.get(name)?.book.value?.seq;
+  }
+
   /** What one host publishes as far as it is known, members included that were found dead; in no order. */
   membersOf(name: string, now: number): Member[] {
     return [...this.#list.hosts.get(name)?.book.members(now).values() ?? []];

@@ -233,7 +233,7 @@ test("the specification's example is what is published", () => {
     changed: [],
     withdrawn: gone,
   });
-  const answer = { host: hostHash("host-b"), sealed: false, silent: [hostHash(agentName)], out: [] };
+  const answer = { host: hostHash("host-b"), seq: 5, sealed: false, silent: [hostHash(agentName)], out: [] };
   const lines = [
     `tag       ${encodeHost({ clusterTag: tag, slots: 1, seq: 7, members, agentAddress })}`,
     `event     ${event}`,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { placementKey } from "../placement.ts";
-import { clusterTag, hostHash } from "./host_tag.ts";
+import { clusterTag, hostHash, SEQ_MODULUS } from "./host_tag.ts";
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion, MAX_TESTIMONY } from "./live_query.ts";
 
 const TAG = clusterTag("main", placementKey());
@@ -11,32 +11,55 @@ const hash = fc.string().map(hostHash);
 
 test("a question and an answer arrive as they were sent", () => {
   const hashes = fc.uniqueArray(hash);
-  fc.assert(fc.property(hash, fc.boolean(), hashes, hashes, fc.nat(), (host, sealed, silent, back, count) => {
-    expect(decodeQuestion(encodeQuestion(TAG, host), TAG)).toBe(host);
-    const dropped = silent.slice(0, count % (silent.length + 1));
-    const out = [...dropped, ...back.filter((hash) => !silent.includes(hash))];
-    const read = decodeAnswer(encodeAnswer(TAG, { host, sealed, silent, out }), TAG);
-    expect(read).toEqual({
-      host,
-      sealed,
-      silent: expect.arrayContaining(silent),
-      dropped: [...dropped].sort(),
-      out: expect.arrayContaining(out),
-    });
-    expect([read?.silent.length, read?.out.length]).toEqual([silent.length, out.length]);
-  }));
+  const seqs = fc.nat(SEQ_MODULUS - 1);
+  fc.assert(
+    fc.property(
+      hash,
+      seqs,
+      fc.boolean(),
+      hashes,
+      hashes,
+      fc.nat(),
+      (host, seq, sealed, silent, back, count) => {
+        expect(decodeQuestion(encodeQuestion(TAG, host), TAG)).toEqual({ host, late: [] });
+        expect(decodeQuestion(encodeQuestion(TAG, host, back), TAG)).toEqual({
+          host,
+          late: back.slice(0, 100),
+        });
+        const dropped = silent.slice(0, count % (silent.length + 1));
+        const out = [...dropped, ...back.filter((hash) => !silent.includes(hash))];
+        const read = decodeAnswer(encodeAnswer(TAG, { host, seq, sealed, silent, out }), TAG);
+        expect(read).toEqual({
+          host,
+          seq,
+          sealed,
+          silent: expect.arrayContaining(silent),
+          dropped: [...dropped].sort(),
+          out: expect.arrayContaining(out),
+        });
+        expect([read?.silent.length, read?.out.length]).toEqual([silent.length, out.length]);
+      },
+    ),
+  );
 });
 
 test("a host that was dropped and has been heard again is told to be out, and nobody may drop it by that", () => {
   const [host, back] = [hostHash("a"), hostHash("b")];
-  const answer = encodeAnswer(TAG, { host, sealed: false, silent: [], out: [back] });
-  expect(decodeAnswer(answer, TAG)).toEqual({ host, sealed: false, silent: [], dropped: [], out: [back] });
+  const answer = encodeAnswer(TAG, { host, seq: 7, sealed: false, silent: [], out: [back] });
+  expect(decodeAnswer(answer, TAG)).toEqual({
+    host,
+    seq: 7,
+    sealed: false,
+    silent: [],
+    dropped: [],
+    out: [back],
+  });
 });
 
 test("an answer about very many hosts fits into what Serf sends, those dropped first", () => {
   const silent = Array.from({ length: 500 }, (_, i) => hostHash(`h${i}`));
   const out = silent.slice(400);
-  const answer = encodeAnswer(TAG, { host: hostHash("a"), sealed: true, silent, out });
+  const answer = encodeAnswer(TAG, { host: hostHash("a"), seq: 0, sealed: true, silent, out });
   expect(answer.length).toBeLessThan(1000);
   const read = decodeAnswer(answer, TAG);
   expect([read?.silent.length, read?.dropped.length]).toEqual([MAX_TESTIMONY, 100]);
@@ -45,6 +68,7 @@ test("an answer about very many hosts fits into what Serf sends, those dropped f
 test("what another cluster says, or what is damaged, says nothing", () => {
   const answer = encodeAnswer(TAG, {
     host: hostHash("a"),
+    seq: 0,
     sealed: false,
     silent: [hostHash("b")],
     out: [],

@@ -2,14 +2,17 @@
  * The question that every bridge asks all others each second, as a Serf query, and the answer.
  *
  * ```text
- * question   5 digits cluster tag, 5 digits hash of the asking host
+ * question   5 digits cluster tag, 5 digits hash of the asking host, then 5 digits hash of each host whose tag has not
+ *            arrived as new as it was told of
  * answer     5 digits cluster tag, 5 digits hash of the answering host, "s" it has sealed, else "a",
- *            then for each host of which it says something: "-" it has not heard it for 8 s, "!" nor has it in its view
+ *            4 digits how often it has published, as in its tag, then for each host of which it says something: "-" it has not heard it for 8 s, "!" nor has it in its view
  *            any more, or "x" it has heard it again and does not have it in its view yet, and 5 digits hash
  * ```
  *
  * @module
  */
+import { fromDigits } from "./digits.ts";
+import { seqDigits } from "./host_tag.ts";
 
 /** The name of the query. */
 export const LIVE_QUERY = "tc-live";
@@ -17,13 +20,26 @@ export const LIVE_QUERY = "tc-live";
 /** Hosts of which one answer says something: Serf takes 1024 bytes for an answer. */
 export const MAX_TESTIMONY = 120;
 
-const QUESTION = /^[A-Za-z0-9_-]{10}$/;
-const ANSWER = /^[A-Za-z0-9_-]{10}[as](?:[-!x][A-Za-z0-9_-]{5}){0,120}$/;
+/** Hosts that one question asks for their tags. */
+const MAX_LATE = 100;
+
+const QUESTION = /^(?:[A-Za-z0-9_-]{5}){2,102}$/;
+const ANSWER = /^[A-Za-z0-9_-]{10}[as][A-Za-z0-9_-]{4}(?:[-!x][A-Za-z0-9_-]{5}){0,120}$/;
+
+/** A question; hosts as `hostHash` names them. */
+export interface LiveQuestion {
+  /** Who asks. */
+  readonly host: string;
+  /** Whose tags are late. */
+  readonly late: readonly string[];
+}
 
 /** An answer; hosts as `hostHash` names them. */
 export interface LiveAnswer {
   /** Who answers. */
   readonly host: string;
+  /** Counts its publications. */
+  readonly seq: number;
   /** Whether it has lost the majority. */
   readonly sealed: boolean;
   /** Whom it has not heard for 8 s. */
@@ -35,13 +51,14 @@ export interface LiveAnswer {
 }
 
 /** The payload of a question. */
-export function encodeQuestion(clusterTag: string, host: string): string {
-  return clusterTag + host;
+export function encodeQuestion(clusterTag: string, host: string, late: readonly string[] = []): string {
+  return clusterTag + host + late.slice(0, MAX_LATE).join("");
 }
 
-/** The hash of the host that asks; undefined where the payload is malformed, or of another cluster. */
-export function decodeQuestion(payload: string, clusterTag: string): string | undefined {
-  return QUESTION.test(payload) && payload.startsWith(clusterTag) ? payload.slice(5) : undefined;
+/** Reads a question; undefined where it is malformed, or of another cluster. */
+export function decodeQuestion(payload: string, clusterTag: string): LiveQuestion | undefined {
+  if (!QUESTION.test(payload) || !payload.startsWith(clusterTag)) return undefined;
+  return { host: payload.slice(5, 10), late: payload.slice(10).match(/.{5}/g) ?? [] };
 }
 
 /** The payload of an answer. Of too many hosts those that are silent and dropped come first. */
@@ -52,7 +69,8 @@ export function encodeAnswer(clusterTag: string, answer: Omit<LiveAnswer, "dropp
     ...answer.silent.map((hash) => (out.has(hash) ? "!" : "-") + hash),
     ...answer.out.flatMap((hash) => (silent.has(hash) ? [] : `x${hash}`)),
   ].sort();
-  return clusterTag + answer.host + (answer.sealed ? "s" : "a") + words.slice(0, MAX_TESTIMONY).join("");
+  return clusterTag + answer.host + (answer.sealed ? "s" : "a") + seqDigits(answer.seq) +
+    words.slice(0, MAX_TESTIMONY).join("");
 }
 
 /** Reads an answer; undefined where it is malformed, or of another cluster. */
@@ -61,11 +79,12 @@ export function decodeAnswer(payload: string, clusterTag: string): LiveAnswer | 
   const silent: string[] = [];
   const dropped: string[] = [];
   const out: string[] = [];
-  for (let at = 11; at < payload.length; at += 6) {
+  for (let at = 15; at < payload.length; at += 6) {
     const hash = payload.slice(at + 1, at + 6);
     if (payload[at] !== "x") silent.push(hash);
     if (payload[at] === "!") dropped.push(hash);
     if (payload[at] !== "-") out.push(hash);
   }
-  return { host: payload.slice(5, 10), sealed: payload[10] === "s", silent, dropped, out };
+  const seq = fromDigits(payload, 11, 4) ?? 0;
+  return { host: payload.slice(5, 10), seq, sealed: payload[10] === "s", silent, dropped, out };
 }

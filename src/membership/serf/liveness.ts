@@ -10,6 +10,7 @@ import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import { isLoopback } from "../../lib/hosts.ts";
 import type { Member } from "../view.ts";
+import { Arrears } from "./arrears.ts";
 import { hostHash } from "./host_tag.ts";
 import type { Probe, Sign } from "./probe.ts";
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion, LIVE_QUERY } from "./live_query.ts";
@@ -25,6 +26,8 @@ export interface LiveHost {
   readonly address: string;
   /** Its members, as last published. */
   readonly members: readonly Member[];
+  /** Which of its publications that was; undefined where it has said nothing. */
+  readonly seq: number | undefined;
 }
 
 /** Options of {@linkcode Liveness}. */
@@ -47,13 +50,22 @@ export interface LivenessOptions {
   readonly nameOf: (hash: string) => string | undefined;
   /** What this host says of itself and of others. */
   readonly answer: () => Required<Testimony>;
+  /** Counts the publications of this host. */
+  readonly seq: () => number;
+  /** Which publication of a host has arrived; undefined: none. */
+  readonly seqOf: (host: string) => number | undefined;
+  /** Another host has not got the newest publication of this one. */
+  readonly onLate: () => void;
   /** Who heard whom, and who may be given up. */
   readonly quorum: Pick<Quorum, "asked" | "answered" | "heard" | "mayDrop">;
   /** Asks a member itself. */
   readonly probe: Probe;
   /** A member of a host without a bridge gives no sign of life, or gives one again. */
   readonly onVerdict: (host: string, member: Member, dead: boolean) => void;
-  /** A host has answered, or one of its members: it hears this one and this one hears it. */
+  /**
+   * A host has answered, and its newest publication has arrived; or one of its members has given a sign of life: they hear
+   * this host, and this one hears them.
+   */
   readonly onProof: (host: string) => void;
   /** Something was heard, or the silence of a host has become long. */
   readonly onHeard: () => void;
@@ -67,6 +79,8 @@ const SILENT_MS = 3000;
 const PROBE_EVERY_MS = 500;
 /** So many times in a row without a sign of life is death. */
 const STRIKES = 2;
+/** A question that something makes necessary is asked at once where the last one is so old, and as often the tag written. */
+const HURRY_MS = 200;
 /** An agent that has acknowledged a question within so long can be reached. */
 const ACKED_MS = 2500;
 
@@ -83,11 +97,14 @@ export class Liveness {
   readonly #dead: Set<string> = new Set();
   /** When the agents of hosts whose bridges are silent were last heard. */
   readonly #ackedAt: Map<string, number> = new Map();
+  readonly #arrears: Arrears = new Arrears();
   readonly #probing: Set<string> = new Set();
   readonly #timers: Cancel[] = [];
   /** The own name as others are told it. */
   readonly #selfHash: string;
   #asked = 0;
+  #askedAt = -Infinity;
+  #lateAt = -Infinity;
 
   /** Does nothing until `start`. */
   constructor(options: LivenessOptions) {
@@ -129,31 +146,42 @@ export class Liveness {
 
   /** Answers the query of another bridge. */
   asked(query: SerfQueryEvent): void {
-    const { agent, clock, clusterTag, self, nameOf, answer, quorum, onHeard } = this.#options;
-    const from = decodeQuestion(decoder.decode(query.payload), clusterTag);
-    if (from === undefined) return;
+    const { agent, clock, clusterTag, self, nameOf, answer, quorum, seq, onHeard } = this.#options;
+    const question = decodeQuestion(decoder.decode(query.payload), clusterTag);
+    if (!question) return;
     const { sealed, silent, out } = answer();
     const text = encodeAnswer(clusterTag, {
       host: this.#selfHash,
+      seq: seq(),
       sealed,
       silent: silent.map(hostHash),
       out: out.map(hostHash),
     });
     agent.respond(query.id, encoder.encode(text)).catch(() => {});
-    const name = nameOf(from);
+    if (question.late.includes(this.#selfHash)) this.#publishAgain();
+    const name = nameOf(question.host);
     if (name === undefined || name === self) return;
     // Only one way: whether it hears this host too, its answer will say.
     quorum.heard(name, clock.now());
     onHeard();
   }
 
+  #publishAgain(): void {
+    const now = this.#options.clock.now();
+    if (now - this.#lateAt < HURRY_MS) return;
+    this.#lateAt = now;
+    this.#options.onLate();
+  }
+
   async #ask(): Promise<void> {
-    const { agent, clock, log, clusterTag, quorum } = this.#options;
+    const { agent, clock, log, clusterTag, quorum, hosts } = this.#options;
     if (!agent.connected) return;
     const number = ++this.#asked;
-    quorum.asked(number, clock.now());
+    const now = this.#askedAt = clock.now();
+    quorum.asked(number, now);
+    const late = this.#arrears.late(hosts(), now).map(hostHash);
     try {
-      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, this.#selfHash)), {
+      await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, this.#selfHash, late)), {
         timeoutMs: ANSWERS_MS,
         acks: this.#anySilent(),
         onAck: (from) => this.#ackedAt.set(from, clock.now()),
@@ -165,7 +193,7 @@ export class Liveness {
   }
 
   #answered(number: number, from: string, payload: string): void {
-    const { clock, clusterTag, self, quorum, nameOf, onProof, onHeard } = this.#options;
+    const { clock, clusterTag, self, quorum, nameOf, onHeard } = this.#options;
     const answer = decodeAnswer(payload, clusterTag);
     if (!answer || from === self) return;
     const names = (hashes: readonly string[]): string[] => hashes.flatMap((hash) => nameOf(hash) ?? []);
@@ -176,10 +204,21 @@ export class Liveness {
       out: names(answer.out),
     };
     const now = clock.now();
+    const before = this.#heardAt.get(from);
     this.#heardAt.set(from, now);
     quorum.answered(number, from, now, testimony);
-    onProof(from);
+    this.#compare(from, answer.seq, before === undefined || now - before >= SILENT_MS);
     onHeard();
+  }
+
+  /** Sees whether what a host has published last has arrived, and asks for it where the host is back. */
+  #compare(host: string, seq: number, returned: boolean): void {
+    const { clock, seqOf, onProof } = this.#options;
+    this.#arrears.tell(host, seq);
+    if (this.#arrears.isCurrent(host, seqOf(host))) return onProof(host);
+    if (!returned) return;
+    this.#arrears.returned(host);
+    if (clock.now() - this.#askedAt >= HURRY_MS) this.ask();
   }
 
   #anySilent(): boolean {
@@ -198,15 +237,17 @@ export class Liveness {
       const heardAt = this.#heardAt.get(name);
       if (heardAt === undefined) this.#heardAt.set(name, now);
       else if (now - heardAt >= SILENT_MS) this.#question(host);
-      else this.#acquit(name, members);
+      else if (this.#arrears.isCurrent(name, host.seq)) this.#acquit(name, members);
     }
+    this.#arrears.keep(seen);
     for (const map of [this.#heardAt, this.#ackedAt]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
     }
   }
 
-  /** The bridge answers again: what it publishes counts. */
+  /** The bridge answers again, and what it has published last is here: that counts. */
   #acquit(host: string, members: readonly Member[]): void {
+    this.#options.onProof(host);
     for (const member of members) this.#forgive(host, member);
   }
 

@@ -149,6 +149,7 @@ export class Quorum {
     if (!this.#begun) this.#from = Infinity;
   }
 
+  /** Takes in new hosts: all that are waiting together, so that none is weighed without those that came with it. */
   #grow(named: ReadonlyMap<string, QuorumHost>, mayAccept: boolean, now: number): void {
     const known = new Set(this.#base);
     for (const { name, chats, status } of named.values()) {
@@ -156,8 +157,9 @@ export class Quorum {
       else if (chats === true && !this.#begun) known.add(name);
       else if (chats === true && mayAccept && !this.#newcomers.has(name)) this.#newcomers.set(name, now);
     }
+    const latest = Math.max(...this.#newcomers.values());
     for (const [name, since] of mayAccept ? this.#newcomers : []) {
-      if (now < since + NEWCOMER_MS) continue;
+      if (now < Math.min(latest + NEWCOMER_MS, since + 3 * NEWCOMER_MS)) continue;
       known.add(name);
       this.#newcomers.delete(name);
     }

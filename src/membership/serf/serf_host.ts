@@ -235,6 +235,9 @@ export class SerfHost implements MemberBook {
       hosts: () => this.#others(),
       nameOf: (hash) => this.#book.nameOf(hash),
       answer: () => side.testimony(this.#known(), clock.now()),
+      seq: () => this.#publisher.seq,
+      seqOf: (host) => this.#book.seqOf(host),
+      onLate: () => this.#publisher.renew(),
       quorum: side.quorum,
       probe,
       onVerdict: (host, { id, incarnation }, dead) => {
@@ -357,7 +360,12 @@ export class SerfHost implements MemberBook {
     const now = this.#options.clock.now();
     return this.#known()
       .filter(({ name, status, value }) => name !== this.#self && status === "alive" && value !== undefined)
-      .map(({ name, address }) => ({ name, address, members: this.#book.membersOf(name, now) }));
+      .map(({ name, address, value }) => ({
+        name,
+        address,
+        members: this.#book.membersOf(name, now),
+        seq: value?.seq,
+      }));
   }
 
   /** How many hosts count again once they answer. */

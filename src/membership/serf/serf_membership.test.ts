@@ -26,7 +26,7 @@ class Direct {
 
   constructor(onPartition: OnPartition = "serve") {
     const { clock, transport } = this;
-    const words = encodeAnswer(TAG, { host: hostHash("b"), sealed: false, silent: [], out: [] });
+    const words = encodeAnswer(TAG, { host: hostHash("b"), seq: 0, sealed: false, silent: [], out: [] });
     const onQuery = (query: FakeQuery): void => {
       if (query.filterNodes.length === 0) query.answer("b", new TextEncoder().encode(words));
     };
