@@ -87,8 +87,8 @@ const agent = new FakeSerfAgent({
   transport: await systemTransport(),
   name: "host-0",
   port: await freePort(),
-  onQuery: ({ name, answer }) => {
-    if (name !== LIVE_QUERY) return;
+  onQuery: ({ name, filterNodes, answer }) => {
+    if (name !== LIVE_QUERY || filterNodes.length > 0) return;
     for (const [i, host] of simulated.entries()) {
       const text = encodeAnswer(tag, { host: host.hash, sealed: false, silent: [], dropped: [] });
       setTimeout(() => answer(host.name, encoder.encode(text)), ANSWERS_MS * i / hosts);

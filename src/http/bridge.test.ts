@@ -173,6 +173,31 @@ describe("reading by POST", () => {
   });
 });
 
+test("a page of an allowed origin may post and read the answers, another one is not even told so", async () => {
+  await start({ origins: ["https://admin.example"] });
+  const ask = (method: string, origin: string) =>
+    finish(transport.fetch(
+      new Request("http://127.0.0.1:7374/rpc", {
+        method,
+        headers: { origin, "access-control-request-method": "POST", "content-type": "application/json" },
+        ...(method === "POST" ? { body: JSON.stringify(rpc("status")) } : {}),
+      }),
+    ));
+  const [before, answer] = [
+    await ask("OPTIONS", "https://admin.example"),
+    await ask("POST", "https://admin.example"),
+  ];
+  expect([before.status, answer.status]).toEqual([204, 200]);
+  expect(before.headers.get("access-control-allow-headers")).toBe("authorization, content-type");
+  for (const { headers } of [before, answer]) {
+    expect(headers.get("access-control-allow-origin")).toBe("https://admin.example");
+  }
+  for (const method of ["OPTIONS", "POST"]) {
+    const refused = await ask(method, "https://evil.example");
+    expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([403, null]);
+  }
+});
+
 describe("a connection", () => {
   test("must begin with the challenge, else it is ended", async () => {
     await start();

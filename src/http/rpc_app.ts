@@ -24,6 +24,8 @@ export interface RpcAppOptions extends HealthOptions {
 const JSON_TYPES: readonly string[] = ["application/json", "application/json-rpc", "application/jsonrequest"];
 const JSON_HEADERS = { "content-type": "application/json" };
 
+const CORS_HEADERS = "authorization, content-type";
+
 type App = Hono<{ Bindings: ServeEnvironment }>;
 
 /** Refuses a request before any method is called: by a status, and in the form of JSON-RPC for who reads only that. */
@@ -85,6 +87,7 @@ export function createRpcApp(
     await next();
   });
   addUpgrade(app, service);
+  addCors(app);
   addPost(app, service);
   app.all(
     "/rpc",
@@ -114,6 +117,24 @@ function addUpgrade(app: App, service: BridgeService): void {
         upgrade: "websocket",
       });
     }
+  });
+}
+
+/** Lets a page of an allowed origin, which got here, post and read the answers: browsers ask first. */
+function addCors(app: App): void {
+  app.on(["OPTIONS", "POST"], "/rpc", async (c, next) => {
+    const origin = c.req.header("origin");
+    if (origin === undefined) return await next();
+    const headers = { "access-control-allow-origin": origin, vary: "origin" };
+    if (c.req.method === "OPTIONS" && c.req.header("access-control-request-method") !== undefined) {
+      const allowed = {
+        "access-control-allow-methods": "POST",
+        "access-control-allow-headers": CORS_HEADERS,
+      };
+      return new Response(null, { status: 204, headers: { ...headers, ...allowed } });
+    }
+    await next();
+    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
   });
 }
 

@@ -282,7 +282,7 @@ class GossipClient implements SerfAgent {
   async query(name: string, payload: Uint8Array, options: SerfQueryOptions = {}): Promise<SerfQueryResult> {
     await this.#call();
     const { agents, clock, times: { eventMs } } = this.#gossip;
-    for (const to of agents.keys()) {
+    for (const to of options.filterNodes ?? agents.keys()) {
       this.#gossip.carry(this.agentName, to, eventMs, (agent) => {
         agent.ask(name, payload, (answer) => {
           this.#gossip.carry(to, this.agentName, eventMs, () => options.onResponse?.(to, answer));

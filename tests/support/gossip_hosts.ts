@@ -13,6 +13,8 @@ import type { Member } from "../../src/membership/view.ts";
 import { Gossip, type GossipAgent } from "./gossip_agents.ts";
 import { ProcessClock, VirtualClock } from "./virtual_clock.ts";
 
+const START_MS = 10_000;
+
 /** One life of a bridge. */
 export class GossipBridge {
   readonly host: SerfHost;
@@ -97,8 +99,8 @@ export class GossipHosts {
   static async open(names: readonly string[], onPartition: OnPartition = "serve"): Promise<GossipHosts> {
     const all = new GossipHosts(onPartition);
     for (const [i, name] of names.entries()) all.gossip.agent(name, `10.0.0.${i + 1}`);
-    for (const name of names) await all.startBridge(name);
-    await all.clock.run(500);
+    const started = names.map((name) => all.#start(name));
+    await all.#end(Promise.all(started));
     return all;
   }
 
@@ -116,12 +118,26 @@ export class GossipHosts {
     return bridge;
   }
 
-  /** Starts a bridge on a host: the first one, or the next life of it. */
+  /** Starts the next life of the bridge on a host; resolves when it runs. */
   async startBridge(name: string): Promise<GossipBridge> {
+    await this.#end(this.#start(name));
+    return this.bridge(name);
+  }
+
+  #start(name: string): Promise<void> {
     const bridge = new GossipBridge(this, this.agent(name));
     this.#bridges.set(name, bridge);
-    await bridge.host.start();
-    return bridge;
+    return bridge.host.start();
+  }
+
+  /** Lets time pass until a promise has settled. */
+  async #end(work: Promise<unknown>): Promise<void> {
+    let over = false;
+    const settled = (): boolean => over = true;
+    work.then(settled, settled);
+    await this.clock.until(() => over, START_MS);
+    if (!over) throw new Error(`a bridge has not started within ${START_MS} ms`);
+    await work;
   }
 
   /** The digests of all views: one where all hosts agree. */

@@ -27,7 +27,9 @@ class Direct {
   constructor(onPartition: OnPartition = "serve") {
     const { clock, transport } = this;
     const words = encodeAnswer(TAG, { host: hostHash("b"), sealed: false, silent: [], dropped: [] });
-    const onQuery = (query: FakeQuery): void => query.answer("b", new TextEncoder().encode(words));
+    const onQuery = (query: FakeQuery): void => {
+      if (query.filterNodes.length === 0) query.answer("b", new TextEncoder().encode(words));
+    };
     this.agent = new FakeSerfAgent({ transport, clock, name: "a", address: "10.0.0.1", onQuery });
     this.membership = new SerfMembership({ transport, clock: this.process, onPartition });
   }
