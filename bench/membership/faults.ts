@@ -134,7 +134,7 @@ export async function hostDeaths(scene: Scene, times: number): Promise<Series[]>
   return [verdicts, own, first];
 }
 
-/** Milliseconds until a ChatServer that starts has its rooms, and how many messages of theirs were lost meanwhile. */
+/** Milliseconds until a ChatServer that starts has its rooms, as everybody in them has heard; before, it has left in good order. */
 export async function joins(scene: Scene, times: number): Promise<Series[]> {
   const { cluster, talk, hosts, progress } = scene;
   const started = new Series("join: from the start of the process");

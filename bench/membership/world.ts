@@ -90,7 +90,7 @@ const agent = new FakeSerfAgent({
   onQuery: ({ name, filterNodes, answer }) => {
     if (name !== LIVE_QUERY || filterNodes.length > 0) return;
     for (const [i, host] of simulated.entries()) {
-      const text = encodeAnswer(tag, { host: host.hash, sealed: false, silent: [], dropped: [] });
+      const text = encodeAnswer(tag, { host: host.hash, sealed: false, silent: [], out: [] });
       setTimeout(() => answer(host.name, encoder.encode(text)), ANSWERS_MS * i / hosts);
     }
   },

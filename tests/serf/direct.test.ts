@@ -21,7 +21,7 @@ describe("roles that follow their agents themselves, without a bridge", () => {
   const agents = new SerfAgents();
   const processes = new Processes();
   let hosts: SerfAgent[] = [];
-  let chats: Ready<ChatReady>[] = [];
+  const chats: Ready<ChatReady>[] = [];
   let proxy: Ready<ClientPorts>;
   let anna: RecordingClient;
   let said = 0;

@@ -26,6 +26,13 @@ export interface AppEvent {
   readonly body?: string;
 }
 
+/** A time in which one ChatServer took messages of a room. Milliseconds of the machine's time. */
+export interface Span {
+  readonly server: string;
+  readonly from: number;
+  to: number;
+}
+
 /** How to start a cluster. */
 export interface PartitionClusterOptions {
   /** How many hosts. */
@@ -53,6 +60,7 @@ export class PartitionCluster {
   readonly hosts: Hosts;
   readonly #partition: string;
   readonly #places: Place[];
+  readonly #away: Set<number> = new Set();
   readonly #all: { readonly name: string; readonly running: Running }[] = [];
 
   private constructor(hosts: Hosts, partition: string) {
@@ -80,6 +88,21 @@ export class PartitionCluster {
   async startHost(host: number): Promise<void> {
     await this.startBridge(host);
     await Promise.all([this.startChat(host), this.startProxy(host)]);
+  }
+
+  /** The hosts that were not taken away. */
+  get running(): number[] {
+    return this.hosts.numbers.filter((host) => !this.#away.has(host));
+  }
+
+  /** Takes a host away in good order: its ChatServer drains, everything ends, its agent leaves. */
+  async leave(host: number): Promise<void> {
+    await this.role(host, "chat").stop();
+    await this.role(host, "proxy").stop();
+    await this.role(host, "bridge").stop();
+    await this.hosts.agent(host).command(["leave"]);
+    this.#away.add(host);
+    await this.agree();
   }
 
   /** Starts a host's bridge. */
@@ -167,7 +190,7 @@ export class PartitionCluster {
   }
 
   /** The ids of everybody on some hosts, as {@linkcode PartitionCluster.list} gives them. */
-  ids(hosts: readonly number[] = this.hosts.numbers): string {
+  ids(hosts: readonly number[] = this.running): string {
     return hosts.flatMap((host) => [`c${host}`, `p${host}`]).sort().join();
   }
 
@@ -177,7 +200,7 @@ export class PartitionCluster {
   }
 
   /** Waits until the bridges of some hosts list these, by default everybody, in views of one digest. */
-  async agree(ids = this.ids(), on: readonly number[] = this.hosts.numbers, ms = 60_000): Promise<void> {
+  async agree(ids = this.ids(), on: readonly number[] = this.running, ms = 60_000): Promise<void> {
     await until(
       () => this.agrees(ids, on),
       () =>
@@ -189,14 +212,14 @@ export class PartitionCluster {
   }
 
   /** Whether they do. */
-  agrees(ids: string, on: readonly number[] = this.hosts.numbers): boolean {
+  agrees(ids: string, on: readonly number[] = this.running): boolean {
     return on.every((host) => this.list(host) === ids) &&
       new Set(on.map((host) => this.view(host).digest)).size === 1;
   }
 
   /** Names of rooms, so many owned by each ChatServer. */
   rooms(prefix: string, each: number): string[] {
-    const left = new Map(this.hosts.numbers.map((host) => [`c${host}`, each]));
+    const left = new Map(this.running.map((host) => [`c${host}`, each]));
     const rooms: string[] = [];
     for (let n = 1; rooms.length < each * left.size; n++) {
       const owner = this.owner(1, `${prefix}/${n}`);
@@ -214,6 +237,28 @@ export class PartitionCluster {
       running.stderr.split("\n").filter((line) => line.startsWith("app {"))
         .map((line): AppEvent => ({ ...JSON.parse(line.slice(4)), server: name }))
     ).filter((event) => event.room === room).sort((a, b) => a.at - b.at);
+  }
+
+  /** What was taken in a room by each ChatServer, from when to when: longer than 2 s without anything begins anew. */
+  spans(room: string): Span[] {
+    const spans: Span[] = [];
+    for (const { at, server, event } of this.events(room)) {
+      if (event !== "message") continue;
+      const last = spans.findLast((span) => span.server === server);
+      if (last && at - last.to < 2000) last.to = at;
+      else spans.push({ server, from: at, to: at });
+    }
+    return spans.sort((a, b) => a.from - b.from);
+  }
+
+  /** The ChatServers where a room is open. */
+  openAt(room: string): string[] {
+    const open = new Set<string>();
+    for (const { server, event } of this.events(room)) {
+      if (event === "open") open.add(server);
+      if (event === "close") open.delete(server);
+    }
+    return [...open].sort();
   }
 
   /** The end of every process's log, for when a test has failed. */

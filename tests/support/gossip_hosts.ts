@@ -40,7 +40,7 @@ export class GossipBridge {
       onPartition: all.onPartition,
       probe: (address) => {
         all.probed.push(address);
-        return Promise.resolve(!all.silent.has(address));
+        return Promise.resolve(all.silent.has(address) ? "nothing" : "life");
       },
     });
     this.host.attach({

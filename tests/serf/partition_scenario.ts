@@ -1,0 +1,161 @@
+/**
+ * What happens to the users of a cluster when its network is cut and healed.
+ *
+ * @module
+ */
+import { expect } from "bun:test";
+import type { PartitionCluster } from "./partition_cluster.ts";
+import { Talk } from "./partition_talk.ts";
+import { until } from "../support/until.ts";
+
+/** A cut, and who is where. */
+export interface Cut {
+  /** The hosts that are cut off from the others: with `seal` those that stop. */
+  readonly some: readonly number[];
+  readonly others: readonly number[];
+  /** Cuts the network. */
+  readonly cut: () => Promise<void>;
+}
+
+/** Times in milliseconds, for whoever wants to know them. */
+export type Figures = Record<string, number>;
+
+const SERF_MS = 60_000;
+
+/** Cuts some hosts off from the others, both ways or one way as they see it. */
+export function cutOff(
+  cluster: PartitionCluster,
+  some: readonly number[],
+  way: "in" | "out" | "both" = "both",
+): Cut {
+  const others = cluster.running.filter((host) => !some.includes(host));
+  return { some, others, cut: () => cluster.hosts.network.part(some, others, way) };
+}
+
+function tell(name: string, figures: Figures): void {
+  if (process.env["TOYCHAT_FIGURES"]) console.log(`${name}: ${JSON.stringify(figures)}`);
+}
+
+/** One room of each ChatServer, and a talk in them of users on all hosts. */
+async function begin(cluster: PartitionCluster, prefix: string): Promise<Talk> {
+  return await Talk.begin(cluster, cluster.running, cluster.rooms(prefix, 1));
+}
+
+/** With `serve`: each side goes on by itself, and after healing all are one again. */
+export async function expectServed(
+  cluster: PartitionCluster,
+  prefix: string,
+  { some, others, cut }: Cut,
+): Promise<void> {
+  const talk = await begin(cluster, prefix);
+  const ownedBy = (hosts: readonly number[]): string[] =>
+    talk.rooms.filter((room) => hosts.some((host) => cluster.owner(1, room) === `c${host}`));
+  const moves = [[some, ownedBy(others)], [others, ownedBy(some)]] as const;
+  const cutAt = Date.now();
+  await cut();
+  await Promise.all([some, others].map((side) => cluster.agree(cluster.ids(side), side)));
+  for (const [side, rooms] of moves) await talk.toldOfLoss(talk.on(side), rooms);
+  await Promise.all([some, others].map((side) => talk.heardBy(talk.on(side))));
+  const opened = moves.flatMap(([side, rooms]) => rooms.map((room) => firstOf(cluster, room, side, cutAt)));
+  const figures: Figures = { openedFrom: Math.min(...opened) - cutAt, openedTo: Math.max(...opened) - cutAt };
+  await expectHealed(cluster, talk, figures);
+  tell(prefix, figures);
+}
+
+/** When a room was first opened on one of some hosts after a time. */
+function firstOf(cluster: PartitionCluster, room: string, hosts: readonly number[], since: number): number {
+  const found = cluster.events(room).find(({ at, event, server }) =>
+    event === "open" && at >= since && hosts.some((host) => server === `c${host}`)
+  );
+  if (!found) throw new Error(`${room} was not opened on ${hosts}`);
+  return found.at;
+}
+
+/** Heals the network: one owner for each room everywhere, and everybody hears everybody. */
+async function expectHealed(cluster: PartitionCluster, talk: Talk, figures: Figures): Promise<void> {
+  const healAt = Date.now();
+  await cluster.hosts.heal();
+  await cluster.agree();
+  const agreedAt = Date.now();
+  for (const room of talk.rooms) {
+    const owner = cluster.owner(1, room);
+    await until(
+      () => cluster.openAt(room).join() === owner,
+      () => `${room} to be open at ${owner} alone, not at ${cluster.openAt(room)}`,
+    );
+  }
+  await talk.heardBy(talk.talkers);
+  const last = Math.max(
+    ...talk.rooms.flatMap((room) => cluster.events(room))
+      .filter(({ event }) => event !== "message").map(({ at }) => at),
+  );
+  expect(last - agreedAt).toBeLessThan(2000);
+  expect(talk.problems()).toEqual([]);
+  await talk.end();
+  Object.assign(figures, { agreed: agreedAt - healAt, oneOwner: last - healAt });
+}
+
+/** With `seal`: the side named stops, before the other one takes its rooms over; after healing all are one again. */
+export async function expectSealed(
+  cluster: PartitionCluster,
+  prefix: string,
+  { some, others, cut }: Cut,
+): Promise<void> {
+  const talk = await begin(cluster, prefix);
+  const lost = talk.rooms.filter((room) => some.some((host) => cluster.owner(1, room) === `c${host}`));
+  const cutAt = Date.now();
+  await cut();
+  await until(
+    () =>
+      some.every((host) =>
+        !cluster.view(host).members.some(({ id }) => some.some((one) => id === `c${one}`))
+      ),
+    "those who are cut off to have sealed",
+    SERF_MS,
+  );
+  const sealedAt = Date.now();
+  await cluster.agree(cluster.ids(others), others);
+  await talk.toldOfLoss(talk.on(others), lost);
+  await talk.heardBy(talk.on(others));
+  await expectRefused(talk, some);
+  const taken = lost.map((room) => firstOf(cluster, room, others, cutAt));
+  const stopped = lost.flatMap((room) =>
+    cluster.spans(room).filter(({ server }) => some.some((host) => server === `c${host}`)).map(({ to }) => to)
+  );
+  const figures: Figures = {
+    lastAccepted: Math.max(...stopped) - cutAt,
+    sealed: sealedAt - cutAt,
+    takenFrom: Math.min(...taken) - cutAt,
+    takenTo: Math.max(...taken) - cutAt,
+  };
+  expect(figures["lastAccepted"]).toBeLessThan(5000);
+  expect(Math.min(...taken)).toBeGreaterThan(Math.max(...stopped));
+  await expectHealed(cluster, talk, figures);
+  for (const room of talk.rooms) expect(overlaps(cluster, room)).toEqual([]);
+  tell(prefix, figures);
+}
+
+/** Users of a side that has sealed are told in their protocol's words, and stay connected. */
+async function expectRefused(talk: Talk, hosts: readonly number[]): Promise<void> {
+  for (const talker of talk.on(hosts)) {
+    const { client: { kind, name }, refusals, open, sent } = talker;
+    if (kind === "mqtt4") {
+      // MQTT 3.1.1 has no word for it: there is no acknowledgement.
+      expect(refusals).toEqual([]);
+      expect([...open].some((number) => number < sent - 20)).toBe(true);
+      continue;
+    }
+    await until(() => refusals.length > 0, `${name} to be refused`);
+    const told = refusals.every((code) => (kind === "ws" ? code === "unavailable" : Number(code) >= 0x80));
+    expect([name, refusals, told]).toEqual([name, refusals, true]);
+  }
+}
+
+/** Times at which two ChatServers took messages of one room. */
+function overlaps(cluster: PartitionCluster, room: string): string[] {
+  const spans = cluster.spans(room);
+  return spans.flatMap((span, index) =>
+    spans.slice(0, index).filter(({ server, to }) => server !== span.server && to > span.from)
+      .map((other) => `${room}: ${JSON.stringify([other, span])}`)
+  );
+}
