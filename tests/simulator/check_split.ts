@@ -98,7 +98,7 @@ export function checkMerges({ application, chatsApart, cluster, kind }: Model, f
   }
   for (const { at, room, epoch, from } of application.merged) {
     const ends = application.closed.filter((one) =>
-      one.epoch === epoch && one.room === room && one.server === from
+      one.epoch === epoch && one.room === room && (one.server === from || kind !== "split")
     );
     if (all && !ends.some((one) => one.reason === "merged" || unasked(one))) {
       faults.push(`${at} ${room} was merged from ${from}, which did not close it so`);
