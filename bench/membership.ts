@@ -12,6 +12,7 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { obstacle } from "../examples/serf/ip.ts";
 import type { RuntimeName } from "../tests/support/runtimes.ts";
 import { bridges, bridgeTable } from "./membership/bridge.ts";
 import { atEnd, Cluster } from "./membership/cluster.ts";
@@ -37,11 +38,19 @@ const { values } = parseArgs({
   },
 });
 
+/** Ends with what to do instead. */
+function refuse(text: string, code: number): never {
+  console.error(text);
+  process.exit(code);
+}
+
 const chosen = values.only.split(",") as Part[];
 const wrong = chosen.find((part) => !PARTS.includes(part));
 if (wrong !== undefined) {
-  console.error(`--only ${JSON.stringify(wrong)} is nothing: give some of ${PARTS.join()}`);
-  process.exit(2);
+  refuse(`--only ${JSON.stringify(wrong)} is nothing: give some of ${PARTS.join()}`, 2);
+}
+if (!["bun", "deno", "node"].includes(values.runtime)) {
+  refuse(`--runtime ${JSON.stringify(values.runtime)} is none: give bun, deno or node`, 2);
 }
 
 const RUNS: Readonly<Record<Exclude<Part, "bridge">, (scene: Scene) => Promise<Series[]>>> = {
@@ -82,6 +91,8 @@ async function faults(parts: readonly Exclude<Part, "bridge">[]): Promise<Record
 }
 
 const parts = PARTS.filter((part) => part !== "bridge").filter((part) => chosen.includes(part));
+const problem = parts.length > 0 ? obstacle() : undefined;
+if (problem !== undefined) refuse(`${problem}; --only bridge works without`, 1);
 const result: Record<string, unknown> = {};
 if (parts.length > 0) Object.assign(result, await faults(parts));
 if (chosen.includes("bridge")) {

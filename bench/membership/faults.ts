@@ -101,10 +101,14 @@ export async function freezes(scene: Scene, times: number): Promise<Series[]> {
   return [rooms, all];
 }
 
-/** Milliseconds from the word of an agent that a host has failed; the host was cut off and everything on it killed. */
+/**
+ * Milliseconds from the death of a host, which is cut off and everything on it killed, and from the word of an agent that
+ * it has failed: less than none where bridges had found its ChatServers silent before.
+ */
 export async function hostDeaths(scene: Scene, times: number): Promise<Series[]> {
   const { cluster, talk, hosts, progress } = scene;
   const verdicts = new Series("host death: an agent says so");
+  const deaths = new Series("host death: a room served elsewhere");
   const own = new Series("host death: a room served elsewhere, after the word of the user's own agent");
   const first = new Series("host death: a room served elsewhere, after the first agent's word");
   for (let i = 0; i < times; i++) {
@@ -120,6 +124,7 @@ export async function hostDeaths(scene: Scene, times: number): Promise<Series[]>
     for (const verdict of said) verdicts.add(verdict - at);
     for (const [j, room] of owned.entries()) {
       const time = served[j] as number;
+      deaths.add(time - at);
       own.add(time - (said[survivors.indexOf(talk.talker(room))] as number));
       first.add(time - Math.min(...said));
     }
@@ -131,10 +136,10 @@ export async function hostDeaths(scene: Scene, times: number): Promise<Series[]>
     await talk.enter(victim, cluster.users(victim));
     await settle(scene, owned, since, survivors);
   }
-  return [verdicts, own, first];
+  return [verdicts, deaths, own, first];
 }
 
-/** Milliseconds until a ChatServer that starts has its rooms, and how many messages of theirs were lost meanwhile. */
+/** Milliseconds until a ChatServer that starts has its rooms, as everybody in them has heard; before, it has left in good order. */
 export async function joins(scene: Scene, times: number): Promise<Series[]> {
   const { cluster, talk, hosts, progress } = scene;
   const started = new Series("join: from the start of the process");

@@ -137,7 +137,7 @@ export class Talk {
     return Math.max(...await Promise.all(times));
   }
 
-  /** Messages of the talker that did not come back in a room, of those sent from `at` to the last one that did. */
+  /** Forgets all that was heard so far. */
   forget(): void {
     for (const user of this.#users.values()) user.forget();
   }

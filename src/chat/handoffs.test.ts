@@ -79,20 +79,6 @@ describe("a room on its way out", () => {
     expect(setup.left).toEqual(["r merged"]);
   });
 
-  test("is given up where it could not be sent in time", () => {
-    const setup = new Setup();
-    setup.handoffs.send(frame());
-    setup.handoffs.expire(setup.clock.now() - 1);
-    expect(setup.handoffs.outgoing).toBe(1);
-    setup.handoffs.expire(setup.clock.now());
-    expect(setup.handoffs.outgoing).toBe(0);
-    // One that was sent waits for its answer.
-    setup.link("c2");
-    setup.handoffs.send(frame());
-    setup.handoffs.expire(setup.clock.now());
-    expect(setup.handoffs.outgoing).toBe(1);
-  });
-
   test("does not go by what its owner answered over a link that has ended", () => {
     const setup = new Setup();
     const link = setup.link("c2");

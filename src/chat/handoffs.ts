@@ -135,13 +135,6 @@ export class Handoffs {
     }
   }
 
-  /** Gives up what was let go before `time` and could not be sent: this server has lost its place, others went on. */
-  expire(time: number): void {
-    for (const out of [...this.#outgoing.values()]) {
-      if (!out.sentTo && out.since <= time) this.#forget(out, "abandoned");
-    }
-  }
-
   #forget(out: Outgoing, outcome: "taken" | "refused" | "abandoned"): void {
     const { clock, metrics } = this.#host;
     metrics.count("toychat_handoffs_total", 1, { outcome });

@@ -339,7 +339,6 @@ export class Rooms<Types extends ClusterTypes> {
   sweep(now: number): void {
     const { handoffMs, holdMs, idleMs } = this.#host.limits;
     this.#partings.expire(now - handoffMs);
-    if (!this.#placed) this.handoffs.expire(now - handoffMs);
     this.#merging.sweep(now - FORGET_MS);
     for (const room of [...this.#rooms.values()]) {
       this.#acceptance.expire(room, now - holdMs);

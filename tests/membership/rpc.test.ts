@@ -72,9 +72,10 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("with the bridge o
       () => told("event").length + lost === FLOOD,
       () => `${told("event").length} and ${lost} lost`,
     );
-    const { from, to, events } = told("overflow")[0]?.params as { from: number; to: number; events: number };
-    expect(to - from + 1).toBe(events);
-    expect(told("event").every(({ params }) => (params?.number as number) < from)).toBe(true);
+    const gaps = told("overflow").map(({ params }) => params as { from: number; to: number; events: number });
+    for (const { from, to, events } of gaps) expect(to - from + 1).toBe(events);
+    const got = told("event").map(({ params }) => params?.number as number);
+    expect(got.filter((number) => gaps.some(({ from, to }) => number >= from && number <= to))).toEqual([]);
     expect(told("view.changed").length).toBeLessThanOrEqual(2);
     expect(told("view.changed").at(-1)?.params?.digest).toBe(result.digest);
     expect(await metric("toychat_bridge_notifications_left_out_total")).toBeGreaterThanOrEqual(lost);

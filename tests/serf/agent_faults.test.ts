@@ -159,19 +159,18 @@ describe("agents of hosts", () => {
   scenario("a bridge says that somebody else writes its agent's tag, and mends it", cluster, async () => {
     const { agent, bridge } = cluster.host(2);
     const watched = watch();
-    const wrongs = [["-set", "tc=nonsense"], ["-delete", "tc"]];
-    for (const [index, wrong] of wrongs.entries()) {
-      const right = await tags(2, 2);
+    const right = await tags(2, 2);
+    for (const wrong of [["-set", "tc=nonsense"], ["-delete", "tc"]]) {
       await agent.command(["tags", ...wrong]);
-      const said = (): number => bridge.stderr.split("agent_shared").length - 1;
-      await until(() => said() > index, "the bridge says so", SERF_MS);
       let tag: string | undefined;
       await until(
-        async () => (tag = await tags(2)) === right,
+        async () => (tag = await tags(2, 2)) === right,
         () => `its tag is ${right} again, not ${tag}`,
         SERF_MS,
       );
     }
+    // It writes it from time to time anyhow: one of the two may have gone by unseen.
+    expect(bridge.stderr).toContain("agent_shared");
     watched.end();
     expect([...watched.digests]).toEqual([]);
   });

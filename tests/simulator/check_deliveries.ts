@@ -139,7 +139,10 @@ function excused(expectation: Expectation, stay: Stay): boolean {
   if (model.lossless) return false;
   const target = stay.room;
   const severed = apart(model.cluster, sender, receiver, at, until);
-  if (severed && forgotten(model, target)) return true;
+  // What leads to another room is sent on from the side that the first one's owner is on.
+  const sentOn = target !== room &&
+    model.cluster.splits.some(({ from, merged }) => from <= until && at <= merged);
+  if ((severed || sentOn) && forgotten(model, target)) return true;
   // What was said and acknowledged on one side was for all who are on it: that it healed later is no excuse.
   const before = severed ? Infinity : within(model.cluster, at, until)?.to ?? Infinity;
   // Who leaves while its proxy is cut off hears nothing of it any more.

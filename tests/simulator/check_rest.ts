@@ -113,6 +113,12 @@ function answered(cluster: Cluster, { room, sender, publication }: Probe, faults
   for (const receiver of cluster.clients) {
     // One that did not read when this was sent may have had too much waiting for it.
     if (!isIn(receiver, room) || stalledAt(receiver, publication.at)) continue;
+    // Nor one whose proxy had but just come back to the list, and opened its links anew meanwhile.
+    if (
+      receiver.arrivals.some((one) =>
+        "lost" in one && one.lost && one.room === room && one.at > publication.at
+      )
+    ) continue;
     const count = notes(receiver).filter((one) =>
       one.room === room && one.note.stream === stream && one.note.k === k
     ).length;

@@ -76,13 +76,14 @@ function words({ note: { stream, k, forward } }: Publication): string[] {
  * Of each life that was closed as merged an application heard once, at another server, with those who were in it; and of no
  * other life. Who dies, or loses its lease, hears of nothing.
  */
-export function checkMerges({ application, chatsApart, cluster }: Model, faults: string[]): void {
+export function checkMerges({ application, chatsApart, cluster, kind }: Model, faults: string[]): void {
   const all = cluster.deaths.length === 0 && !cluster.chats.some(({ server }) => lost(server));
   const closed = application.closed.filter(({ reason }) => reason === "merged");
-  // Where the owner could not be asked in time, as the network was cut once more.
+  // Where the owner could not be asked in time, as the network was cut once more, or has opened the room since it answered:
+  // without a partition two lives meet only so.
   const unasked = ({ at, reason }: { at: number; reason: string }): boolean =>
     reason === "hand-off" &&
-    (chatsApart || cluster.splits.some(({ from, merged }) => from <= at && at < merged));
+    (kind !== "split" || chatsApart || cluster.splits.some(({ from, merged }) => from <= at && at < merged));
   for (const { at, server, room, epoch, users } of closed) {
     const merges = application.merged.filter((one) => one.epoch === epoch && one.room === room);
     if (merges.length > 1 || (all && merges.length === 0)) {
@@ -97,7 +98,7 @@ export function checkMerges({ application, chatsApart, cluster }: Model, faults:
   }
   for (const { at, room, epoch, from } of application.merged) {
     const ends = application.closed.filter((one) =>
-      one.epoch === epoch && one.room === room && one.server === from
+      one.epoch === epoch && one.room === room && (one.server === from || kind !== "split")
     );
     if (all && !ends.some((one) => one.reason === "merged" || unasked(one))) {
       faults.push(`${at} ${room} was merged from ${from}, which did not close it so`);

@@ -43,6 +43,8 @@ export const cli: string = join(root, "src/cli.ts");
 
 /** Longest output kept of each of the two streams, in characters: the end of it. */
 const MOST_OUTPUT = 1_000_000;
+/** Milliseconds after the end of a process in which its last output is read. */
+const OUTPUT_MS = 1000;
 const STOP_MS = 40_000;
 
 /** A process that runs or has run. */
@@ -60,6 +62,7 @@ export class Running {
   /** Whether it has ended. */
   ended = false;
   #changed: () => void = () => {};
+  #abandon: () => void = () => {};
   #change: Promise<void> = Promise.resolve();
 
   /** Watches a process that was spawned with pipes. */
@@ -75,14 +78,20 @@ export class Running {
       this.stderr = (this.stderr + text).slice(-MOST_OUTPUT);
       this.#renew();
     });
-    child.once("exit", () => this.ended = true);
     this.exit = new Promise((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code, signal) => {
+      const ended = (code: number | null, signal: Exit["signal"]): void => {
         this.ended = true;
         this.#renew();
         resolve({ code, signal });
+      };
+      child.once("error", reject);
+      child.once("close", ended);
+      // Whoever has inherited the pipes keeps `close` away: a moment for the last output, then that is that.
+      child.once("exit", (code, signal) => {
+        this.ended = true;
+        setTimeout(() => ended(code, signal), OUTPUT_MS);
       });
+      this.#abandon = () => ended(null, "SIGKILL");
     });
     this.exit.catch(() => {});
   }
@@ -154,6 +163,8 @@ export class Running {
     const timer = setTimeout(() => {
       late = true;
       this.signal("SIGKILL");
+      // Bun 1.4.5 has been seen not to tell of an exit: a killed process is gone even so.
+      setTimeout(() => this.#abandon(), OUTPUT_MS);
     }, STOP_MS);
     const exit = await this.exit;
     clearTimeout(timer);

@@ -3,7 +3,7 @@ import { placementKey } from "../placement.ts";
 import type { Member, MemberState } from "../view.ts";
 import { type AgentEntry, ClusterBook } from "./cluster_book.ts";
 import { decodeDelta, encodeDelta, type HostDelta } from "./host_delta.ts";
-import { clusterTag, encodeHost } from "./host_tag.ts";
+import { clusterTag, encodeHost, hostHash } from "./host_tag.ts";
 
 const TAG = clusterTag("main", placementKey());
 const ADDRESSES: Readonly<Record<string, string>> = {
@@ -433,5 +433,46 @@ describe("verdicts, conflicts and slots", () => {
     it.agents(full, 100);
     expect(it.resolve(200)).toBe(view);
     expect(it.expireAt(200)).toBeUndefined();
+  });
+});
+
+describe("the list of hosts", () => {
+  test("is the same until something changes, and then another", () => {
+    const it = book();
+    it.agents([agent("a"), agent("b", tag("b", 1, [chat("b", "c2", 1)]))], 0);
+    const before = it.hosts(0);
+    expect(before.map(({ name, status, counts }) => [name, status, counts])).toEqual([
+      ["a", "alive", true],
+      ["b", "alive", true],
+    ]);
+    it.agents([agent("a"), agent("b", tag("b", 1, [chat("b", "c2", 1)]))], 100);
+    expect(it.hosts(100)).toBe(before);
+    it.agents([agent("a"), agent("b", tag("b", 1, [chat("b", "c2", 1)]), "failed")], 200);
+    expect(it.hosts(200)[1]).toMatchObject({ status: "failed", counts: false });
+    it.agents([agent("a")], 300);
+    expect(it.hosts(300).map(({ name }) => name)).toEqual(["a"]);
+  });
+
+  test("says by itself that a host counts no longer when it has been missing for long", () => {
+    const it = book();
+    it.agents([agent("a"), agent("b", tag("b", 1, []))], 0);
+    it.agents([agent("a")], 100);
+    expect(it.hosts(5099)[1]).toMatchObject({ status: "missing", counts: true });
+    expect(it.hosts(5100)[1]).toMatchObject({ status: "missing", counts: false });
+  });
+
+  test("says nothing any more of a host's members that was given up and came without its tag", () => {
+    const it = book();
+    it.agents([agent("a"), agent("b", tag("b", 1, [chat("b", "c2", 1)]))], 0);
+    it.agents([agent("a"), agent("b", undefined, "failed")], 100);
+    expect(it.hosts(100)[1]?.value?.members).toHaveLength(1);
+    it.agents([agent("a"), agent("b", undefined, "failed")], 200);
+    expect(it.hosts(200)[1]?.value).toBeUndefined();
+  });
+
+  test("names a host by its hash, where one alone has it", () => {
+    const it = book();
+    it.agents([agent("a"), agent("b", tag("b", 1, []))], 0);
+    expect([it.nameOf(hostHash("b")), it.nameOf(hostHash("c"))]).toEqual(["b", undefined]);
   });
 });

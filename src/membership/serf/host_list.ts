@@ -163,11 +163,13 @@ export class HostList {
     if (status === "alive" || status === "leaving") host.dropped = false;
     if (status === "failed") host.unproved = !this.#keepFailed;
     if (status === "left") host.unproved = false;
-    const same = before === stateOf(host);
+    const known = host.book.value;
     // A host that comes back after its members were given up has nobody but whom it names.
     if (!counted && tag === undefined) host.book.forget(address);
     const { read } = host;
-    if (read && read.tag === tag && read.address === address) return !same;
+    if (read && read.tag === tag && read.address === address) {
+      return before !== stateOf(host) || known !== host.book.value;
+    }
     host.read = { tag, address };
     this.#read(host, tag, address, now);
     return true;

@@ -11,6 +11,7 @@ import type { Metrics } from "../../lib/metrics.ts";
 import { isLoopback } from "../../lib/hosts.ts";
 import type { Member } from "../view.ts";
 import { Arrears } from "./arrears.ts";
+import { decodeDelta } from "./host_delta.ts";
 import { hostHash } from "./host_tag.ts";
 import type { Probe, Sign } from "./probe.ts";
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion, LIVE_QUERY } from "./live_query.ts";
@@ -81,6 +82,8 @@ const PROBE_EVERY_MS = 500;
 const STRIKES = 2;
 /** A question that something makes necessary is asked at once where the last one is so old, and as often the tag written. */
 const HURRY_MS = 200;
+/** A bridge that answers again has withdrawn by then whom it found in its agent's tag and nobody else. */
+const SETTLED_MS = 5000;
 /** An agent that has acknowledged a question within so long can be reached. */
 const ACKED_MS = 2500;
 
@@ -95,6 +98,8 @@ export class Liveness {
   readonly #strikes: Map<string, number> = new Map();
   /** Who was found dead, in the same words. */
   readonly #dead: Set<string> = new Set();
+  /** When the bridges of hosts that were silent began to answer again. */
+  readonly #backAt: Map<string, number> = new Map();
   /** When the agents of hosts whose bridges are silent were last heard. */
   readonly #ackedAt: Map<string, number> = new Map();
   readonly #arrears: Arrears = new Arrears();
@@ -205,6 +210,7 @@ export class Liveness {
     };
     const now = clock.now();
     const before = this.#heardAt.get(from);
+    if (before !== undefined && now - before >= SILENT_MS) this.#backAt.set(from, now);
     this.#heardAt.set(from, now);
     quorum.answered(number, from, now, testimony);
     this.#compare(from, answer.seq, before === undefined || now - before >= SILENT_MS);
@@ -232,36 +238,57 @@ export class Liveness {
     const now = clock.now();
     const seen = new Set<string>();
     for (const host of hosts()) {
-      const { name, members } = host;
+      const { name } = host;
       seen.add(name);
       const heardAt = this.#heardAt.get(name);
       if (heardAt === undefined) this.#heardAt.set(name, now);
       else if (now - heardAt >= SILENT_MS) this.#question(host);
-      else if (this.#arrears.isCurrent(name, host.seq)) this.#acquit(name, members);
+      else if (this.#arrears.isCurrent(name, host.seq)) this.#acquit(host, now);
     }
     this.#arrears.keep(seen);
-    for (const map of [this.#heardAt, this.#ackedAt]) {
+    for (const map of [this.#heardAt, this.#ackedAt, this.#backAt]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
     }
   }
 
-  /** The bridge answers again, and what it has published last is here: that counts. */
-  #acquit(host: string, members: readonly Member[]): void {
-    this.#options.onProof(host);
-    for (const member of members) this.#forgive(host, member);
+  /**
+   * The bridge answers again, and what it has published last is here. One that has just started publishes what it finds in its agent's tag for a while: the dead
+   * stay dead until it says otherwise, or they do.
+   */
+  #acquit(host: LiveHost, now: number): void {
+    this.#options.onProof(host.name);
+    const settled = now - (this.#backAt.get(host.name) ?? -Infinity) >= SETTLED_MS;
+    for (const member of host.members) {
+      const dead = this.#dead.has(keyOf(host.name, member));
+      if (settled || !dead) this.#forgive(host.name, member);
+      else if (isAskable(host, member)) void this.#examine(host.name, member, true);
+    }
+  }
+
+  /** Takes the payload of a delta: whom a bridge announces anew, it has heard. */
+  announced(payload: string): void {
+    if (this.#dead.size === 0) return;
+    const { clusterTag, hosts } = this.#options;
+    const delta = decodeDelta(payload, clusterTag);
+    const host = delta && hosts().find(({ name }) => hostHash(name) === delta.host);
+    for (const { id, incarnation } of host ? delta.changed : []) {
+      const member = host?.members.find((one) => one.id === id && one.incarnation === incarnation);
+      if (host && member) this.#forgive(host.name, member);
+    }
   }
 
   /**
    * Asks the ChatServers of a host, and its proxies once none of these lives. A proxy that cannot be asked goes with the
    * ChatServers; where there are none it stays.
    */
-  #question({ name, address, members }: LiveHost): void {
+  #question(host: LiveHost): void {
+    const { name, members } = host;
     const chats = members.filter(({ role }) => role === "chat");
     for (const chat of chats) void this.#examine(name, chat, true);
     if (chats.some((chat) => !this.#dead.has(keyOf(name, chat)))) return;
     for (const proxy of members) {
       if (proxy.role !== "proxy") continue;
-      const askable = !proxy.address.endsWith(":0") && (isLoopback(address) || !isLoopback(proxy.address));
+      const askable = isAskable(host, proxy);
       if (askable || chats.length > 0) void this.#examine(name, proxy, askable);
     }
   }
@@ -307,6 +334,11 @@ export class Liveness {
     log("warn", "member_silent", { host, id: member.id, dead });
     onVerdict(host, member, dead);
   }
+}
+
+/** Whether a member can be asked from another host. */
+function isAskable({ address }: LiveHost, member: Member): boolean {
+  return !member.address.endsWith(":0") && (isLoopback(address) || !isLoopback(member.address));
 }
 
 function keyOf(host: string, { id, incarnation }: Member): string {

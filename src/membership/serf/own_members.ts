@@ -70,10 +70,12 @@ export class OwnMembers {
     return this.#registry.get(id);
   }
 
-  /** Enters a member that the host's agent still publishes from the bridge's life before. */
+  /**
+   * Enters a member that the host's agent still publishes from the bridge's life before. One that was joining gets no
+   * rooms before it has registered again: nobody knows whether it lives.
+   */
   restore(member: Member): void {
     this.#registry.claim(member);
-    if (member.state === "joining") this.#wait(member);
   }
 
   /**

@@ -123,6 +123,28 @@ describe("members that join", () => {
   });
 });
 
+describe("members that register again", () => {
+  test("in the same life where their new address does not fit: they stay where they were", async () => {
+    const all = await GossipHosts.open(["a"]);
+    const bridge = all.bridge("a");
+    let fit = 0;
+    const next = (): unknown =>
+      bridge.register(`p-${fit}`, `10.0.0.1:${8000 + fit}`, "aaaaaa", { role: "proxy" });
+    while (codeOf(next) === undefined) fit++;
+    const before = bridge.list;
+    const codes = ["p-0", "p-1", "p-2"].map((id) => {
+      const claim = { id, role: "proxy", address: "10.99.0.1:9000", incarnation: "aaaaaa" } as const;
+      return codeOf(() => bridge.host.claim(claim));
+    });
+    expect(codes.at(-1)).toBe("tags_full");
+    bridge.register("p-3", "10.0.0.1:8003", "aaaaaa", { role: "proxy" });
+    expect(bridge.host.view.members.find(({ id }) => id === "p-2")?.address).toBe("10.0.0.1:8002");
+    await all.clock.run(500);
+    expect(bridge.list).toEqual(before);
+    all.end();
+  });
+});
+
 describe("members that go", () => {
   test("are gone everywhere by the event, long before the tags say so", async () => {
     const all = await GossipHosts.open(["a", "b", "c"]);
@@ -207,6 +229,19 @@ describe("claims that meet", () => {
       "bbbbbb",
     ]);
     expect(all.bridge("b").revoked).toEqual([]);
+    all.end();
+  });
+
+  test("to one slot, which is noticed late: the second begins anew with the other slot", async () => {
+    const all = await GossipHosts.open(["a", "b"]);
+    all.gossip.times.eventMs = 600;
+    all.gossip.times.tagsMs = 600;
+    all.bridge("a").register("chat-a", "10.0.0.1:7001", "aaaaaa");
+    all.bridge("b").register("chat-b", "10.0.0.2:7001", "bbbbbb");
+    await all.clock.run(1400);
+    expect(all.bridge("b").list).toContain("chat-b 1 joining");
+    await all.clock.run(1500);
+    expect(all.list).toEqual(["chat-a 0 alive", "chat-b 1 alive"]);
     all.end();
   });
 

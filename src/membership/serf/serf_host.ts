@@ -97,7 +97,11 @@ export class SerfHost implements MemberBook {
       clock,
       log,
       onList: (list) => this.#take(list),
-      onDelta: (payload) => this.#book.delta(payload, clock.now()) && this.#resolve(),
+      onDelta: (payload) => {
+        if (!this.#book.delta(payload, clock.now())) return;
+        this.#liveness?.announced(payload);
+        this.#resolve();
+      },
       onQuery: (query) => this.#liveness?.asked(query),
       onUp: () => this.#renew(),
       onTick: () => this.#judge(),

@@ -22,13 +22,17 @@ class Direct {
   readonly transport: MemoryTransport = memoryTransport({ clock: this.clock });
   readonly agent: FakeSerfAgent;
   readonly membership: SerfMembership;
+  /** Whether the other host's bridge answers. */
+  answering = true;
   rejoins = 0;
 
   constructor(onPartition: OnPartition = "serve") {
     const { clock, transport } = this;
     const words = encodeAnswer(TAG, { host: hostHash("b"), seq: 0, sealed: false, silent: [], out: [] });
     const onQuery = (query: FakeQuery): void => {
-      if (query.filterNodes.length === 0) query.answer("b", new TextEncoder().encode(words));
+      if (this.answering && query.filterNodes.length === 0) {
+        query.answer("b", new TextEncoder().encode(words));
+      }
     };
     this.agent = new FakeSerfAgent({ transport, clock, name: "a", address: "10.0.0.1", onQuery });
     this.membership = new SerfMembership({ transport, clock: this.process, onPartition });
@@ -197,8 +201,16 @@ describe("a role that follows an agent itself", () => {
 
   test("joins a moment later where it may not accept at first", async () => {
     direct = new Direct("seal");
-    const lease = await direct.join();
-    expect(lease.held()).toBe(true);
+    direct.answering = false;
+    const address = "10.0.0.2:7001";
+    direct.other([{ id: "chat-2", role: "chat", address, incarnation: "bbbbbb", slot: 0, state: "alive" }]);
+    await direct.agent.start();
+    const joining = direct.membership.join(INFO);
+    await direct.clock.run(5000);
+    expect(direct.published).toEqual([]);
+    direct.answering = true;
+    const lease = await direct.end(joining, 10_000);
+    expect([lease.held(), lease.slot]).toEqual([true, 1]);
   });
 
   test("says what is wrong where there is no agent, and joins when it is asked again and there is one", async () => {

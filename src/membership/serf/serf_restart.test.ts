@@ -77,10 +77,24 @@ describe("a bridge that dies", () => {
     all.agent("b").refusals = 0;
     const bridge = await all.startBridge("b");
     await all.clock.run(400);
+    expect(all.list).toEqual(["chat-a 0 alive", "chat-b 1 alive"]);
     bridge.register("chat-b", "10.0.0.2:7001", "bbbbbb", { slot: 1 });
     bridge.register("proxy-3", "10.0.0.2:8082", "bebbbb");
     await all.clock.run(400);
     expect(all.list).toEqual(["chat-a 0 alive", "chat-b 1 alive", "proxy-3 - alive"]);
+    all.end();
+  });
+
+  test("places nobody who was joining before he has registered again", async () => {
+    const all = await GossipHosts.open(["a", "b"]);
+    all.bridge("a").register("chat-a", "10.0.0.1:7001", "aaaaaa");
+    await all.clock.run(500);
+    all.bridge("a").kill();
+    await all.startBridge("a");
+    await all.clock.run(3000);
+    expect(all.list).toEqual(["chat-a 0 joining"]);
+    await all.clock.run(2000);
+    expect(all.list).toEqual([]);
     all.end();
   });
 

@@ -86,6 +86,22 @@ describe("a host whose bridge is silent", () => {
     all.end();
   });
 
+  test("has its dead no more when its bridge answers again, though that finds them in its agent's tag", async () => {
+    const all = await silenced();
+    all.silent.add("10.0.0.3:7002").add("10.0.0.3:8080");
+    await all.clock.run(6000);
+    const left = ["chat-1 1 alive", "chat-a 0 alive", "proxy-c - alive"];
+    expect(all.bridge("a").list).toEqual(left);
+    const changes = all.bridge("a").changes;
+    const bridge = await all.startBridge("c");
+    bridge.register("chat-1", "10.0.0.3:7001", "cccccc", { slot: 1 });
+    bridge.register("proxy-c", "10.0.0.3:8080", "cecccc");
+    await all.clock.run(20_000);
+    expect(all.list).toEqual(left);
+    expect(all.bridge("a").changes).toBe(changes);
+    all.end();
+  });
+
   test("gives the slots of its dead to nobody while it still names them", async () => {
     const all = await silenced();
     for (const port of [7001, 7002, 8080]) all.silent.add(`10.0.0.3:${port}`);
