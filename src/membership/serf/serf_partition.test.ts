@@ -227,6 +227,18 @@ describe("with seal", () => {
     all.end();
   });
 
+  test("hosts that have sealed count on while their ChatServers are still to come back", async () => {
+    const all = await hosts("abc", "seal");
+    all.gossip.part(["a"], ["b"], ["c"]);
+    await after(all, () => sealed(all, "abc") === "abc");
+    all.gossip.heal();
+    await after(all, () => sealed(all, "abc") === "");
+    await all.clock.run(1000);
+    all.gossip.part(["a"], ["b", "c"]);
+    expect(await after(all, () => sealed(all, "abc") === "a")).toBeLessThan(5000);
+    all.end();
+  });
+
   test("a ChatServer that is drained while another host is dead stops nobody, and comes back", async () => {
     const all = await hosts("abc", "seal");
     all.agent("a").kill();
