@@ -170,3 +170,48 @@ function overlaps(cluster: PartitionCluster, room: string): string[] {
       .map((other) => `${room}: ${JSON.stringify([other, span])}`)
   );
 }
+
+/** Something happens that moves no room, as far as users and the application can tell. */
+export async function expectUntouched(
+  cluster: PartitionCluster,
+  prefix: string,
+  happen: (talk: Talk) => Promise<void>,
+): Promise<void> {
+  const talk = await begin(cluster, prefix);
+  const [digest, since] = [cluster.view(1).digest, Date.now()];
+  await happen(talk);
+  await cluster.agree();
+  await talk.heardBy(talk.talkers);
+  expect(cluster.view(1).digest).toBe(digest);
+  const moves = talk.rooms.flatMap((room) => cluster.events(room))
+    .filter(({ at, event }) => event !== "message" && at >= since);
+  expect([moves, talk.talkers.flatMap(({ client, refusals }) => [...client.moved, ...refusals])]).toEqual([
+    [],
+    [],
+  ]);
+  expect(talk.problems()).toEqual([]);
+  await talk.end();
+}
+
+/** Each host in turn is taken down in good order and brought up again; users of the first host talk meanwhile. */
+export async function expectRolled(cluster: PartitionCluster, prefix: string): Promise<void> {
+  const hosts = cluster.running;
+  const talk = await Talk.begin(cluster, hosts.slice(0, 1), cluster.rooms(prefix, 1));
+  for (const host of hosts) {
+    await cluster.role(host, "chat").stop();
+    if (host !== hosts[0]) await cluster.role(host, "proxy").stop();
+    await cluster.role(host, "bridge").stop();
+    await cluster.hosts.agent(host).restart();
+    await cluster.startBridge(host);
+    await Promise.all([cluster.startChat(host), host === hosts[0] ? undefined : cluster.startProxy(host)]);
+    await cluster.agree();
+    await talk.heardBy(talk.talkers);
+  }
+  // Planned moves alone: nothing was lost.
+  for (const { client, refusals } of talk.talkers) {
+    expect(client.moved.filter(({ lost }) => lost)).toEqual([]);
+    expect(refusals).toEqual([]);
+  }
+  expect(talk.problems()).toEqual([]);
+  await talk.end();
+}

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, test } from "bun:test";
 import { closeClients } from "../support/clients.ts";
 import { PartitionCluster } from "./partition_cluster.ts";
-import { cutOff, expectSealed } from "./partition_scenario.ts";
+import { cutOff, expectRolled, expectSealed, expectUntouched } from "./partition_scenario.ts";
 
 describe("with seal the side without the majority stops before the other takes its rooms over", () => {
   let cluster: PartitionCluster;
@@ -24,6 +24,27 @@ describe("with seal the side without the majority stops before the other takes i
   run(
     "two hosts are cut off from two, one of which has the lowest name",
     () => expectSealed(cluster, "two", cutOff(cluster, [3, 4])),
+  );
+  run(
+    "a bridge is killed and started again: its ChatServer serves on, and nobody takes over",
+    () =>
+      expectUntouched(cluster, "bridge", async (talk) => {
+        await cluster.role(4, "bridge").kill();
+        await talk.heardBy(talk.talkers);
+        await cluster.startBridge(4);
+      }),
+  );
+  run(
+    "an agent is killed and started again: nobody seals, and nobody takes over",
+    () =>
+      expectUntouched(cluster, "agent", async () => {
+        await cluster.hosts.agent(4).restart();
+        await cluster.hosts.whole();
+      }),
+  );
+  run(
+    "all hosts are restarted one after another, which costs nobody's rooms anything",
+    () => expectRolled(cluster, "rolled"),
   );
   run("a host leaves in good order, and one of three is cut off", async () => {
     await cluster.leave(4);

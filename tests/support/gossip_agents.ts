@@ -66,6 +66,11 @@ export class Gossip {
     return agent;
   }
 
+  /** Whether two agents hear each other. */
+  joins(a: string, b: string): boolean {
+    return !this.lost.has(`${a}>${b}`) && !this.lost.has(`${b}>${a}`);
+  }
+
   /** Something goes from one agent to another. */
   carry(from: string, to: string, ms: number, arrive: (agent: GossipAgent) => void): void {
     this.clock.after(from === to ? 0 : ms, () => {
@@ -284,6 +289,7 @@ class GossipClient implements SerfAgent {
     const { agents, clock, times: { eventMs } } = this.#gossip;
     for (const to of options.filterNodes ?? agents.keys()) {
       this.#gossip.carry(this.agentName, to, eventMs, (agent) => {
+        if (options.acks) this.#gossip.carry(to, this.agentName, eventMs, () => options.onAck?.(to));
         agent.ask(name, payload, (answer) => {
           this.#gossip.carry(to, this.agentName, eventMs, () => options.onResponse?.(to, answer));
         });

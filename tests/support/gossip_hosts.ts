@@ -40,7 +40,8 @@ export class GossipBridge {
       onPartition: all.onPartition,
       probe: (address) => {
         all.probed.push(address);
-        return Promise.resolve(all.silent.has(address) ? "nothing" : "life");
+        if (all.silent.has(address) || !all.reaches(agent.name, address)) return Promise.resolve("nothing");
+        return Promise.resolve(all.refusing.has(address) ? "refused" : "life");
       },
     });
     this.host.attach({
@@ -86,6 +87,8 @@ export class GossipHosts {
   readonly onPartition: OnPartition;
   /** Addresses of members that give no sign of life. */
   readonly silent: Set<string> = new Set();
+  /** Addresses where nobody listens. */
+  readonly refusing: Set<string> = new Set();
   /** Addresses of members that were asked for one. */
   readonly probed: string[] = [];
   readonly #bridges: Map<string, GossipBridge> = new Map();
@@ -102,6 +105,12 @@ export class GossipHosts {
     const started = names.map((name) => all.#start(name));
     await all.#end(Promise.all(started));
     return all;
+  }
+
+  /** Whether a host reaches an address of another one. */
+  reaches(from: string, address: string): boolean {
+    const to = [...this.gossip.agents.values()].find(({ self }) => address.startsWith(`${self.address}:`));
+    return to !== undefined && this.gossip.joins(from, to.name);
   }
 
   /** A host's agent. */

@@ -93,11 +93,16 @@ const decoder = new TextDecoder();
 /** Asks, answers, and probes, once started. */
 export class Liveness {
   readonly #options: LivenessOptions;
+  /** When a host's bridge answered last, or was to be asked for the first time. */
   readonly #heardAt: Map<string, number> = new Map();
+  /** The hosts whose bridges have answered since they were silent. */
+  readonly #answering: Set<string> = new Set();
   /** Times in a row without a sign of life, by host, id and incarnation. */
   readonly #strikes: Map<string, number> = new Map();
   /** Who was found dead, in the same words. */
   readonly #dead: Set<string> = new Set();
+  /** Those of them, and members of hosts that are to prove themselves, that have given one sign of life. */
+  readonly #stirring: Set<string> = new Set();
   /** When the bridges of hosts that were silent began to answer again. */
   readonly #backAt: Map<string, number> = new Map();
   /** When the agents of hosts whose bridges are silent were last heard. */
@@ -140,6 +145,7 @@ export class Liveness {
   /** The agent is back: what was not heard meanwhile is nobody's fault. */
   forgive(): void {
     this.#heardAt.clear();
+    this.#answering.clear();
     this.ask();
   }
 
@@ -212,6 +218,7 @@ export class Liveness {
     const before = this.#heardAt.get(from);
     if (before !== undefined && now - before >= SILENT_MS) this.#backAt.set(from, now);
     this.#heardAt.set(from, now);
+    this.#answering.add(from);
     quorum.answered(number, from, now, testimony);
     this.#compare(from, answer.seq, before === undefined || now - before >= SILENT_MS);
     onHeard();
@@ -219,12 +226,12 @@ export class Liveness {
 
   /** Sees whether what a host has published last has arrived, and asks for it where the host is back. */
   #compare(host: string, seq: number, returned: boolean): void {
-    const { clock, seqOf, onProof } = this.#options;
+    const { seqOf, onProof } = this.#options;
     this.#arrears.tell(host, seq);
     if (this.#arrears.isCurrent(host, seqOf(host))) return onProof(host);
     if (!returned) return;
     this.#arrears.returned(host);
-    if (clock.now() - this.#askedAt >= HURRY_MS) this.ask();
+    this.#hurry();
   }
 
   #anySilent(): boolean {
@@ -243,17 +250,18 @@ export class Liveness {
       const heardAt = this.#heardAt.get(name);
       if (heardAt === undefined) this.#heardAt.set(name, now);
       else if (now - heardAt >= SILENT_MS) this.#question(host);
-      else if (this.#arrears.isCurrent(name, host.seq)) this.#acquit(host, now);
+      else if (this.#answering.has(name) && this.#arrears.isCurrent(name, host.seq)) this.#acquit(host, now);
     }
     this.#arrears.keep(seen);
     for (const map of [this.#heardAt, this.#ackedAt, this.#backAt]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
     }
+    for (const name of this.#answering) if (!this.answers(name)) this.#answering.delete(name);
   }
 
   /**
-   * The bridge answers again, and what it has published last is here. One that has just started publishes what it finds in its agent's tag for a while: the dead
-   * stay dead until it says otherwise, or they do.
+   * The bridge answers again, and what it has published last is here. One that has just started publishes what it finds in
+   * its agent's tag for a while: the dead stay dead until it says otherwise, or they do.
    */
   #acquit(host: LiveHost, now: number): void {
     this.#options.onProof(host.name);
@@ -299,15 +307,34 @@ export class Liveness {
     this.#probing.add(key);
     const sign = askable ? await this.#options.probe(member.address) : "nothing";
     this.#probing.delete(key);
-    if (sign === "life") {
-      this.#forgive(host, member);
-      return this.#options.onProof(host);
-    }
+    if (sign === "life") return this.#stir(host, member);
+    this.#stirring.delete(key);
     const strikes = (this.#strikes.get(key) ?? 0) + 1;
     this.#strikes.set(key, strikes);
     if (strikes < STRIKES || this.#dead.has(key) || !this.#isDeath(host, sign)) return;
     this.#dead.add(key);
     this.#judge(host, member, true);
+  }
+
+  /**
+   * A member gives a sign of life. That of one that was taken for dead counts the second time: its host may be back, with a
+   * bridge that has given it up meanwhile and is asked first.
+   */
+  #stir(host: string, member: Member): void {
+    const key = keyOf(host, member);
+    if (!this.#stirring.has(key)) {
+      this.#stirring.add(key);
+      this.#strikes.delete(key);
+      if (this.#dead.has(key)) this.#hurry();
+      return;
+    }
+    this.#forgive(host, member);
+    this.#options.onProof(host);
+  }
+
+  /** Asks at once, where that was not done just now. */
+  #hurry(): void {
+    if (this.#options.clock.now() - this.#askedAt >= HURRY_MS) this.ask();
   }
 
   /**

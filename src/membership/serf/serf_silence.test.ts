@@ -65,7 +65,7 @@ describe("a host whose bridge is silent", () => {
     await all.clock.run(6000);
     expect(all.bridge("a").list).not.toContain("chat-2 2 alive");
     all.silent.clear();
-    await all.clock.run(600);
+    await all.clock.run(1100);
     expect(all.bridge("a").list).toContain("chat-2 2 alive");
     expect(all.bridge("b").list).toContain("chat-2 2 alive");
     all.end();
