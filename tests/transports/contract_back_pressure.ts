@@ -76,7 +76,10 @@ export function backPressureCases(make: () => Transport, test: Registrar): void 
       for (let i = 0; i < 32; i++) near.connection.send(pattern(MEGABYTE));
       assert.equal(near.drains, round - 1, "no drain inside send");
       await settled(() => near.connection.bufferedAmount);
-      assert.equal(near.drains, round - 1, "no drain while the reader is paused");
+      // What lies between the two may take all of it although the reader is paused.
+      if (near.connection.bufferedAmount > 0) {
+        assert.equal(near.drains, round - 1, "no drain while much waits");
+      }
       far.connection.resume();
       await until(() => near.drains === round, "drain");
       await calm();
