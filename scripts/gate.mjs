@@ -1,7 +1,7 @@
 /**
  * The gate: installs what is missing, then runs every check and every test. Called by `npm test`; runs on Node 20.
  *
- *     npm test                                everything
+ *     npm test                                everything but what runs by name alone
  *     npm test -- unit cluster                these suites
  *     npm test -- transports --runtime deno   only what concerns one runtime: bun, deno or node
  *     npm test -- --list                      what suites there are
@@ -82,6 +82,11 @@ function counts({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
+/** @param {import("./gate/suites.mjs").Suite} suite */
+function isByName(suite) {
+  return suite.kind === "tests" && suite.byName === true;
+}
+
 function list() {
   for (const { name, about } of suites) console.log(`${name.padEnd(14)}${about}`);
   return 0;
@@ -104,7 +109,7 @@ function readArguments(words) {
   return {
     list: wantsList,
     runtime,
-    chosen: suites.filter(({ name }) => names.length === 0 || names.includes(name)),
+    chosen: suites.filter((suite) => names.length === 0 ? !isByName(suite) : names.includes(suite.name)),
   };
 }
 

@@ -27,6 +27,7 @@ import { root } from "./tools.mjs";
  * @property {readonly string[]} [needs] programs of the system that must be there
  * @property {number} seconds bound of all its files together, for each runner
  * @property {number} [testSeconds] bound of one test under Bun; default 20
+ * @property {boolean} [byName] runs only where it is named: it takes too long for every run
  *
  * @typedef {Check | Tests} Suite
  */
@@ -63,9 +64,15 @@ export const suites = [
   tests("placement", "who owns a room, the same on every runtime", { seconds: 120 }),
   tests("membership", "the bridge and its members as processes", { seconds: 180, testSeconds: 60 }),
   tests("serf", "the Serf client and membership over real agents", {
-    seconds: 480,
+    seconds: 600,
     testSeconds: 120,
     needs: ["serf", "ip", "faketime"],
+  }),
+  tests("partitions", "hosts cut off from each other, on real networks; by name alone", {
+    seconds: 900,
+    testSeconds: 120,
+    needs: ["serf", "ip"],
+    byName: true,
   }),
   tests("operations", "health, metrics and logs, as documented and from outside", {
     seconds: 240,
@@ -111,7 +118,7 @@ function check(name, about, command) {
 /**
  * @param {string} name
  * @param {string} about
- * @param {Pick<Tests, "seconds" | "testSeconds" | "needs">} limits
+ * @param {Pick<Tests, "seconds" | "testSeconds" | "needs" | "byName">} limits
  * @param {string[]} folders by default the one under `tests/` that is called as the suite
  * @returns {Tests}
  */

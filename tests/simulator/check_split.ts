@@ -9,6 +9,9 @@ import type { Client, Publication } from "./client.ts";
 import type { Cluster, Partition } from "./cluster.ts";
 import type { Model } from "./model.ts";
 
+/** A hand-off is there after so long, or it is given up. */
+const HANDED_MS = 5000;
+
 /** The partition in which something began and ended. */
 export function within({ splits }: Cluster, since: number, until: number): Partition | undefined {
   return splits.find(({ from, to }) => from <= since && until < to);
@@ -100,7 +103,15 @@ export function checkMerges({ application, chatsApart, cluster, kind }: Model, f
     const ends = application.closed.filter((one) =>
       one.epoch === epoch && one.room === room && (one.server === from || kind !== "split")
     );
-    if (all && !ends.some((one) => one.reason === "merged" || unasked(one))) {
+    // Two lives may meet at a third server: the one that goes on has been handed to it, too.
+    const third = application.closed.some((one) =>
+      one.room === room && one.epoch !== epoch && one.reason === "hand-off" && one.at <= at &&
+      at - one.at <= HANDED_MS
+    );
+    if (
+      all &&
+      !ends.some((one) => one.reason === "merged" || unasked(one) || (third && one.reason === "hand-off"))
+    ) {
       faults.push(`${at} ${room} was merged from ${from}, which did not close it so`);
     }
   }

@@ -49,7 +49,7 @@ interface Place {
 const READY_MS = 60_000;
 const SECRET = "the secret of the partition tests";
 const env = { TOYCHAT_SECRET: SECRET };
-const app = join(root, "tests/serf/partition_app.mjs");
+const app = join(root, "tests/partitions/partition_app.mjs");
 const LOG_TAIL = 8000;
 
 /** The hosts, numbered from 1, and what runs there. */
