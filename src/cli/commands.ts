@@ -73,6 +73,12 @@ const partition: Flag = {
   about: "serve or seal: hosts that are cut off go on, or stop where they have no majority",
   default: "serve",
 };
+const expectHosts: Flag = {
+  name: "expect-hosts",
+  value: "N",
+  example: "3",
+  about: "with --partition seal: the hosts of the cluster, of which a start waits for most",
+};
 const token: Flag = {
   name: "token-file",
   value: "FILE",
@@ -261,6 +267,7 @@ export const COMMANDS: readonly Command[] = [
       },
       serfAuth,
       partition,
+      expectHosts,
       {
         name: "tokens-file",
         value: "FILE",
@@ -298,6 +305,7 @@ export const COMMANDS: readonly Command[] = [
       bridge,
       serfAuth,
       partition,
+      expectHosts,
       token,
       id,
       address,
@@ -323,6 +331,7 @@ export const COMMANDS: readonly Command[] = [
       bridge,
       serfAuth,
       partition,
+      expectHosts,
       token,
       id,
       address,

@@ -19,19 +19,26 @@ function readAgent(source: string, given: string, example: string): string {
   throw badUsage(`${source} is ${quoted(given)}: give host and port of the agent's RPC, such as ${example}`);
 }
 
-function agentSettings(flags: Flags): Pick<BridgeSerfOptions, "authKey" | "onPartition"> {
+/** What is of use with an agent alone. */
+const AGENT_FLAGS = ["serf-auth", "partition", "expect-hosts"];
+
+function agentSettings(flags: Flags): Omit<BridgeSerfOptions, "address"> {
   const authKey = flags.text("serf-auth") ?? process.env["TOYCHAT_SERF_AUTH"];
   const onPartition = flags.choice("partition", ["serve", "seal"]);
-  return { onPartition, ...(authKey ? { authKey } : {}) };
+  const expect = flags.text("expect-hosts") === undefined ? {} : { expectHosts: flags.count("expect-hosts") };
+  if (expect.expectHosts !== undefined && onPartition === "serve") {
+    throw badUsage(`${flags.source("expect-hosts")} is of no use without --partition seal: leave it out`);
+  }
+  return { onPartition, ...expect, ...(authKey ? { authKey } : {}) };
 }
 
-/** `--serf`, `--serf-auth` and `--partition` of a bridge; undefined: this host by itself. Throws `bad_usage`. */
+/** `--serf`, `--serf-auth`, `--partition` and `--expect-hosts` of a bridge; undefined: this host by itself. Throws `bad_usage`. */
 export function serfOptions({ flags }: Context): BridgeSerfOptions | undefined {
   const given = flags.text("serf");
   if (given !== undefined) {
     return { address: readAgent(flags.source("serf"), given, "127.0.0.1:7373"), ...agentSettings(flags) };
   }
-  for (const name of ["serf-auth", "partition"]) {
+  for (const name of AGENT_FLAGS) {
     if (flags.text(name) !== undefined) {
       throw badUsage(`${flags.source(name)} is of no use without a Serf agent: say where it is by --serf`);
     }
@@ -47,7 +54,7 @@ export function clusterMembership(context: Context): Membership {
   const { flags, transport, secret, log } = context;
   const given = flags.text("bridge") ?? "";
   if (!given.startsWith(SCHEME)) {
-    for (const name of ["serf-auth", "partition"]) {
+    for (const name of AGENT_FLAGS) {
       if (flags.text(name) === undefined) continue;
       throw badUsage(
         `${flags.source(name)} is the bridge's: leave it out, or give --bridge serf:127.0.0.1:7373`,

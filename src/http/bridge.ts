@@ -37,6 +37,12 @@ export interface BridgeSerfOptions {
    * on, and rooms merge when it heals. `"seal"`: the side without the majority of the hosts with ChatServers stops accepting.
    */
   readonly onPartition?: OnPartition;
+  /**
+   * With `"seal"`: how many hosts the cluster has. A bridge that starts lets no ChatServer in before most of them have
+   * answered, so that a host that is restarted while it is cut off does not take itself for all; default 1: it takes those
+   * that it finds for all.
+   */
+  readonly expectHosts?: number;
   /** Milliseconds that `start` waits for the agent; default 10000. */
   readonly timeoutMs?: number;
 }
@@ -215,14 +221,14 @@ const SERF_ADDRESS = "127.0.0.1:7373";
 
 function openSerf(
   transport: Transport,
-  { address = SERF_ADDRESS, authKey, onPartition = "serve" }: BridgeSerfOptions,
+  { address = SERF_ADDRESS, authKey, onPartition = "serve", expectHosts }: BridgeSerfOptions,
   common: Pick<SerfHostOptions, "clock" | "log" | "metrics" | "cluster" | "placementKey">,
 ): { readonly host: SerfHost; readonly agent: HostAgent } {
   const { clock, log, metrics } = common;
   const key = authKey === undefined ? {} : { authKey };
   const client = new SerfClient({ transport, address, clock, log, metrics, ...key });
   const probe = tcpProbe(transport, clock);
-  const host = new SerfHost({ ...common, agent: client, onPartition, probe });
+  const host = new SerfHost({ ...common, agent: client, onPartition, expectHosts, probe });
   return { host, agent: new HostAgent(client, host) };
 }
 

@@ -111,6 +111,7 @@ export class PartitionCluster {
     const listen = `${this.hosts.address(host)}:7374`;
     place.bridge = await this.#role(host, `bridge ${host}`, [
       ...["bridge", "--listen", listen, "--serf", "127.0.0.1:7373", "--partition", this.#partition],
+      ...this.#partition === "seal" ? ["--expect-hosts", `${this.hosts.network.size}`] : [],
     ]);
     place.membership ??= await this.#follow(listen);
   }

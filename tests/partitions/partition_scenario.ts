@@ -180,6 +180,7 @@ export async function expectUntouched(
   const talk = await begin(cluster, prefix);
   const [digest, since] = [cluster.view(1).digest, Date.now()];
   await happen(talk);
+  await talk.goesOn();
   await cluster.agree();
   await talk.heardBy(talk.talkers);
   expect(cluster.view(1).digest).toBe(digest);
@@ -214,4 +215,19 @@ export async function expectRolled(cluster: PartitionCluster, prefix: string): P
   }
   expect(talk.problems()).toEqual([]);
   await talk.end();
+}
+
+/** A host that is cut off is started again, agent and all: it lets nobody in before it has met the others. */
+export async function expectRefusedAlone(cluster: PartitionCluster, host: number): Promise<void> {
+  const others = cluster.running.filter((other) => other !== host);
+  await cluster.hosts.cut(host);
+  await cluster.hosts.die(host);
+  await cluster.hosts.agent(host).restart();
+  await cluster.startBridge(host);
+  const started = await cluster.startChat(host).then(() => "ready", () => "refused");
+  expect([started, cluster.role(host, "bridge").stderr.includes("unsealed")]).toEqual(["refused", false]);
+  await cluster.agree(cluster.ids(others), others);
+  await cluster.hosts.heal();
+  await Promise.all([cluster.startChat(host), cluster.startProxy(host)]);
+  await cluster.agree();
 }

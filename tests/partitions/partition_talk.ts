@@ -20,6 +20,8 @@ export interface Talker {
 }
 
 const EVERY_MS = 150;
+/** So many times of saying something take 7.5 s. */
+const LONG = 50;
 const WAIT_MS = 20_000;
 /** On each host two users; on every second one of them MQTT 3.1.1. */
 const CASTS: readonly (readonly ClientKind[])[] = [["ws", "mqtt5"], ["ws", "mqtt4"]];
@@ -95,6 +97,16 @@ export class Talk {
     await until(
       () => missing().length === 0,
       () => `to be heard: ${missing().slice(0, 12).join("; ")}`,
+      WAIT_MS,
+    );
+  }
+
+  /** Waits until everybody has said more for longer than a bridge or an agent may be gone before it is noticed. */
+  async goesOn(): Promise<void> {
+    const marks = this.talkers.map(({ sent }) => sent + LONG * this.rooms.length);
+    await until(
+      () => this.talkers.every(({ sent }, index) => sent >= (marks[index] ?? 0)),
+      "the talk to go on",
       WAIT_MS,
     );
   }

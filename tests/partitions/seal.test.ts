@@ -1,7 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, test } from "bun:test";
 import { closeClients } from "../support/clients.ts";
 import { PartitionCluster } from "./partition_cluster.ts";
-import { cutOff, expectRolled, expectSealed, expectUntouched } from "./partition_scenario.ts";
+import {
+  cutOff,
+  expectRefusedAlone,
+  expectRolled,
+  expectSealed,
+  expectUntouched,
+} from "./partition_scenario.ts";
 
 describe("with seal the side without the majority stops before the other takes its rooms over", () => {
   let cluster: PartitionCluster;
@@ -45,6 +51,10 @@ describe("with seal the side without the majority stops before the other takes i
   run(
     "all hosts are restarted one after another, which costs nobody's rooms anything",
     () => expectRolled(cluster, "rolled"),
+  );
+  run(
+    "a host that is started again while it is cut off does not take itself for the cluster",
+    () => expectRefusedAlone(cluster, 4),
   );
   run("a host leaves in good order, and one of three is cut off", async () => {
     await cluster.leave(4);

@@ -8,28 +8,16 @@ import type { Cancel, Clock } from "../../lib/clock.ts";
 import { errorMessage } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
-import { isLoopback } from "../../lib/hosts.ts";
 import type { Member } from "../view.ts";
 import { Arrears } from "./arrears.ts";
+import { Examiner, type LiveHost } from "./examiner.ts";
 import { decodeDelta } from "./host_delta.ts";
 import { hostHash } from "./host_tag.ts";
-import type { Probe, Sign } from "./probe.ts";
+import type { Probe } from "./probe.ts";
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion, LIVE_QUERY } from "./live_query.ts";
 import type { Quorum, Testimony } from "./quorum.ts";
 import type { SerfClient } from "./serf_client.ts";
 import type { SerfQueryEvent } from "./serf_types.ts";
-
-/** A host whose agent lives, with the members that it publishes. */
-export interface LiveHost {
-  /** The agent's name. */
-  readonly name: string;
-  /** The agent's IP address. */
-  readonly address: string;
-  /** Its members, as last published. */
-  readonly members: readonly Member[];
-  /** Which of its publications that was; undefined where it has said nothing. */
-  readonly seq: number | undefined;
-}
 
 /** Options of {@linkcode Liveness}. */
 export interface LivenessOptions {
@@ -78,14 +66,10 @@ const ANSWERS_MS = 3000;
 /** After so long without an answer of its bridge the members of a host are asked themselves, so often. */
 const SILENT_MS = 3000;
 const PROBE_EVERY_MS = 500;
-/** So many times in a row without a sign of life is death. */
-const STRIKES = 2;
 /** A question that something makes necessary is asked at once where the last one is so old, and as often the tag written. */
 const HURRY_MS = 200;
 /** A bridge that answers again has withdrawn by then whom it found in its agent's tag and nobody else. */
 const SETTLED_MS = 5000;
-/** An agent that has acknowledged a question within so long can be reached. */
-const ACKED_MS = 2500;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -97,18 +81,10 @@ export class Liveness {
   readonly #heardAt: Map<string, number> = new Map();
   /** The hosts whose bridges have answered since they were silent. */
   readonly #answering: Set<string> = new Set();
-  /** Times in a row without a sign of life, by host, id and incarnation. */
-  readonly #strikes: Map<string, number> = new Map();
-  /** Who was found dead, in the same words. */
-  readonly #dead: Set<string> = new Set();
-  /** Those of them, and members of hosts that are to prove themselves, that have given one sign of life. */
-  readonly #stirring: Set<string> = new Set();
   /** When the bridges of hosts that were silent began to answer again. */
   readonly #backAt: Map<string, number> = new Map();
-  /** When the agents of hosts whose bridges are silent were last heard. */
-  readonly #ackedAt: Map<string, number> = new Map();
   readonly #arrears: Arrears = new Arrears();
-  readonly #probing: Set<string> = new Set();
+  readonly #examiner: Examiner;
   readonly #timers: Cancel[] = [];
   /** The own name as others are told it. */
   readonly #selfHash: string;
@@ -120,6 +96,11 @@ export class Liveness {
   constructor(options: LivenessOptions) {
     this.#options = options;
     this.#selfHash = hostHash(options.self);
+    this.#examiner = new Examiner({
+      ...options,
+      mayDrop: (host, now) => options.quorum.mayDrop(host, now),
+      onStir: () => this.#hurry(),
+    });
   }
 
   /** Begins. */
@@ -195,7 +176,7 @@ export class Liveness {
       await agent.query(LIVE_QUERY, encoder.encode(encodeQuestion(clusterTag, this.#selfHash, late)), {
         timeoutMs: ANSWERS_MS,
         acks: this.#anySilent(),
-        onAck: (from) => this.#ackedAt.set(from, clock.now()),
+        onAck: (from) => this.#examiner.acked(from),
         onResponse: (from, payload) => this.#answered(number, from, decoder.decode(payload)),
       });
     } catch (error) {
@@ -249,125 +230,36 @@ export class Liveness {
       seen.add(name);
       const heardAt = this.#heardAt.get(name);
       if (heardAt === undefined) this.#heardAt.set(name, now);
-      else if (now - heardAt >= SILENT_MS) this.#question(host);
+      else if (now - heardAt >= SILENT_MS) this.#examiner.question(host);
       else if (this.#answering.has(name) && this.#arrears.isCurrent(name, host.seq)) this.#acquit(host, now);
     }
     this.#arrears.keep(seen);
-    for (const map of [this.#heardAt, this.#ackedAt, this.#backAt]) {
+    this.#examiner.keep(seen);
+    for (const map of [this.#heardAt, this.#backAt]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
     }
     for (const name of this.#answering) if (!this.answers(name)) this.#answering.delete(name);
   }
 
-  /**
-   * The bridge answers again, and what it has published last is here. One that has just started publishes what it finds in
-   * its agent's tag for a while: the dead stay dead until it says otherwise, or they do.
-   */
+  /** The bridge answers again, and what it has published last is here. */
   #acquit(host: LiveHost, now: number): void {
     this.#options.onProof(host.name);
-    const settled = now - (this.#backAt.get(host.name) ?? -Infinity) >= SETTLED_MS;
-    for (const member of host.members) {
-      const dead = this.#dead.has(keyOf(host.name, member));
-      if (settled || !dead) this.#forgive(host.name, member);
-      else if (isAskable(host, member)) void this.#examine(host.name, member, true);
-    }
+    this.#examiner.acquit(host, now - (this.#backAt.get(host.name) ?? -Infinity) >= SETTLED_MS);
   }
 
   /** Takes the payload of a delta: whom a bridge announces anew, it has heard. */
   announced(payload: string): void {
-    if (this.#dead.size === 0) return;
+    if (!this.#examiner.hasDead) return;
     const { clusterTag, hosts } = this.#options;
     const delta = decodeDelta(payload, clusterTag);
     const host = delta && hosts().find(({ name }) => hostHash(name) === delta.host);
-    for (const { id, incarnation } of host ? delta.changed : []) {
-      const member = host?.members.find((one) => one.id === id && one.incarnation === incarnation);
-      if (host && member) this.#forgive(host.name, member);
-    }
-  }
-
-  /**
-   * Asks the ChatServers of a host, and its proxies once none of these lives. A proxy that cannot be asked goes with the
-   * ChatServers; where there are none it stays.
-   */
-  #question(host: LiveHost): void {
-    const { name, members } = host;
-    const chats = members.filter(({ role }) => role === "chat");
-    for (const chat of chats) void this.#examine(name, chat, true);
-    if (chats.some((chat) => !this.#dead.has(keyOf(name, chat)))) return;
-    for (const proxy of members) {
-      if (proxy.role !== "proxy") continue;
-      const askable = isAskable(host, proxy);
-      if (askable || chats.length > 0) void this.#examine(name, proxy, askable);
-    }
-  }
-
-  async #examine(host: string, member: Member, askable: boolean): Promise<void> {
-    const key = keyOf(host, member);
-    if (this.#probing.has(key)) return;
-    this.#probing.add(key);
-    const sign = askable ? await this.#options.probe(member.address) : "nothing";
-    this.#probing.delete(key);
-    if (sign === "life") return this.#stir(host, member);
-    this.#stirring.delete(key);
-    const strikes = (this.#strikes.get(key) ?? 0) + 1;
-    this.#strikes.set(key, strikes);
-    if (strikes < STRIKES || this.#dead.has(key) || !this.#isDeath(host, sign)) return;
-    this.#dead.add(key);
-    this.#judge(host, member, true);
-  }
-
-  /**
-   * A member gives a sign of life. That of one that was taken for dead counts the second time: its host may be back, with a
-   * bridge that has given it up meanwhile and is asked first.
-   */
-  #stir(host: string, member: Member): void {
-    const key = keyOf(host, member);
-    if (!this.#stirring.has(key)) {
-      this.#stirring.add(key);
-      this.#strikes.delete(key);
-      if (this.#dead.has(key)) this.#hurry();
-      return;
-    }
-    this.#forgive(host, member);
-    this.#options.onProof(host);
+    if (host) this.#examiner.announced(host, delta.changed);
   }
 
   /** Asks at once, where that was not done just now. */
   #hurry(): void {
     if (this.#options.clock.now() - this.#askedAt >= HURRY_MS) this.ask();
   }
-
-  /**
-   * Whether no sign of life is death. With `seal` silence may be a cut network, and the member may go on behind it: only
-   * time and a majority tell. That nobody listens there counts at once where the host's own agent can be reached, since a
-   * firewall refuses as well.
-   */
-  #isDeath(host: string, sign: Sign): boolean {
-    const { clock, quorum } = this.#options;
-    const now = clock.now();
-    if (quorum.mayDrop(host, now)) return true;
-    return sign === "refused" && now - (this.#ackedAt.get(host) ?? -Infinity) < ACKED_MS;
-  }
-
-  #forgive(host: string, member: Member): void {
-    const key = keyOf(host, member);
-    this.#strikes.delete(key);
-    if (this.#dead.delete(key)) this.#judge(host, member, false);
-  }
-
-  #judge(host: string, member: Member, dead: boolean): void {
-    const { log, metrics, onVerdict } = this.#options;
-    metrics.count("toychat_silent_members_total", 1, { verdict: dead ? "dead" : "alive" });
-    log("warn", "member_silent", { host, id: member.id, dead });
-    onVerdict(host, member, dead);
-  }
 }
 
-/** Whether a member can be asked from another host. */
-function isAskable({ address }: LiveHost, member: Member): boolean {
-  return !member.address.endsWith(":0") && (isLoopback(address) || !isLoopback(member.address));
-}
-
-function keyOf(host: string, { id, incarnation }: Member): string {
-  return `${host} ${id} ${incarnation}`;
-}
+export type { LiveHost };

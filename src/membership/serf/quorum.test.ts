@@ -366,6 +366,33 @@ describe("the base", () => {
     expect(other.mayAccept(1100)).toBe(true);
   });
 
+  test("who is told how many hosts there are waits for most of them, and only before it ever could accept", () => {
+    const it = new Quorum({ self: "b", mode: "seal", expectHosts: 3 });
+    const idle = [{ name: "a", chats: false, status: "alive" }, { name: "b", chats: false, status: "alive" }];
+    it.base(idle, 0);
+    expect([it.mayAccept(60_000), it.isSealed(60_000)]).toEqual([false, false]);
+    it.asked(1, 60_000);
+    it.answered(1, "a", 60_100);
+    expect(it.mayAccept(60_100)).toBe(true);
+    it.base([{ name: "b", chats: true, status: "alive" }], 60_200);
+    expect([it.mayAccept(90_000), it.lapses]).toEqual([true, 0]);
+  });
+
+  test("a host that others have given up waits until they have it back, so that they see it serve", () => {
+    const it = quorum("a", "b", "c");
+    it.answered(1, "a", 10);
+    for (let at = 10_000; at <= 13_000; at += 1000) {
+      it.asked(at, at);
+      it.answered(at, "a", at, { silent: [], dropped: [], out: ["b"] });
+    }
+    expect([it.mayAccept(13_500), it.acceptAt()]).toEqual([false, 13_000 + REGAIN_MS]);
+    it.asked(14_000, 14_000);
+    it.answered(14_000, "a", 14_000);
+    it.asked(15_500, 15_500);
+    it.answered(15_500, "a", 15_500);
+    expect(it.mayAccept(13_000 + REGAIN_MS)).toBe(true);
+  });
+
   test("who was never part of a majority does not become one by a side that has lost it", () => {
     const it = quorum("a");
     it.answered(1, "a", 10, { silent: [], dropped: [], sealed: true });

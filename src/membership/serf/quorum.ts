@@ -50,6 +50,8 @@ export interface QuorumOptions {
   readonly self: string;
   /** With `serve` a host always may accept, and drop what Serf calls failed. */
   readonly mode: QuorumMode;
+  /** With `seal` a host that never could accept waits until most of so many hosts have answered, itself included. Default 1. */
+  readonly expectHosts?: number | undefined;
 }
 
 /** Proof is good for so long after its question was sent. */
@@ -81,6 +83,7 @@ const NOTHING: Testimony = { silent: [], dropped: [] };
 export class Quorum {
   readonly #self: string;
   readonly #mode: QuorumMode;
+  readonly #expectHosts: number;
   #base: readonly string[] = [];
   /** Since when a host that is to come into the base is known. */
   readonly #newcomers: Map<string, number> = new Map();
@@ -108,6 +111,7 @@ export class Quorum {
   constructor(options: QuorumOptions) {
     this.#self = options.self;
     this.#mode = options.mode;
+    this.#expectHosts = options.expectHosts ?? 1;
   }
 
   /** How often the right to accept has ended by time. Who held members before such an end must not hold them after it. */
@@ -306,6 +310,7 @@ export class Quorum {
   }
 
   #lapse(at: number): void {
+    if (!this.#begun) return void (this.#from = Infinity);
     if (this.#from < at) this.#lapses += 1;
     this.#from = Infinity;
     this.#until = at;
@@ -314,7 +319,7 @@ export class Quorum {
 
   /** Computes anew until when the proofs are a majority. */
   #weigh(now: number): void {
-    if (!this.#holds(this.#base, now)) {
+    if (!this.#holds(this.#base, now) || !this.#hasMet(now)) {
       if (this.#from !== Infinity) this.#lapse(now);
       return;
     }
@@ -322,6 +327,13 @@ export class Quorum {
     this.#until = ends.find((at) => !this.#holds(this.#base, at)) ?? Infinity;
     if (this.#from === Infinity) this.#from = this.#waitsUntil(now);
     if (now >= this.#from) this.#begun = true;
+  }
+
+  /** Whether this host knows enough others to know the cluster: asked only before it could ever accept. */
+  #hasMet(now: number): boolean {
+    if (this.#begun) return true;
+    const met = [...this.#proofs.keys()].filter((name) => name !== this.#self && this.#endOf(name) > now);
+    return (met.length + 1) * 2 > this.#expectHosts;
   }
 
   /** From when a majority counts that is had now. */

@@ -144,14 +144,14 @@ export class SerfHost implements MemberBook {
    * @throws {ToychatError} what `SerfClient.ready` throws.
    */
   async start(timeoutMs = 10_000): Promise<void> {
-    const { agent, log, metrics, onPartition } = this.#options;
+    const { agent } = this.#options;
     agent.start();
     await agent.ready(timeoutMs);
     await refuseSharedAgent(agent, this.#clusterTag);
     const list = await agent.members();
     const self = this.#self = agent.agentName;
     const restored = this.#restore(list);
-    this.#side = new Side({ self, onPartition, awaits: restored?.sealed ?? false, log, metrics });
+    this.#side = new Side({ ...this.#options, self, awaits: restored?.sealed ?? false });
     this.#take(list);
     this.#liveness = this.#listen(self, this.#side);
     this.#liveness.start();

@@ -43,6 +43,8 @@ export interface SerfHostOptions {
   readonly placementKey: Uint8Array;
   /** What to do when cut off. */
   readonly onPartition: OnPartition;
+  /** With `seal`: how many hosts there are to be. A bridge that starts waits for most of them. Default 1: for none. */
+  readonly expectHosts?: number | undefined;
   /** Asks a member of another host itself. */
   readonly probe: Probe;
 }

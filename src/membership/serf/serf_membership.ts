@@ -37,6 +37,11 @@ export interface SerfMembershipOptions {
   readonly placementKey?: Uint8Array;
   /** What becomes of a side of a network that was cut in two; default `"serve"`. All hosts need the same. */
   readonly onPartition?: OnPartition;
+  /**
+   * With `"seal"`: how many hosts the cluster has. A host that starts lets no ChatServer in before most of them have answered;
+   * default 1: it takes those that it finds for all.
+   */
+  readonly expectHosts?: number;
   /** Milliseconds that `open` and `join` wait for the agent; default 10000. */
   readonly timeoutMs?: number;
   /** Time and chance; default the system's. */
@@ -86,7 +91,7 @@ export class SerfMembership implements Membership {
 
   /** Connects with the first `open` or `join`. Throws `invalid_secret` and `invalid_serf_address`. */
   constructor(options: SerfMembershipOptions) {
-    const { transport, cluster = "toychat", onPartition = "serve" } = options;
+    const { transport, cluster = "toychat", onPartition = "serve", expectHosts } = options;
     const clock = this.#clock = options.clock ?? systemClock;
     const { metrics } = this;
     const log = this.#log = limitLog(options.log ?? noLog, { clock, metrics });
@@ -109,6 +114,7 @@ export class SerfMembership implements Membership {
       cluster,
       placementKey: this.#key,
       onPartition,
+      expectHosts,
       probe: tcpProbe(transport, clock),
     });
     this.#host.attach({

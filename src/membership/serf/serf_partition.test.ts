@@ -188,6 +188,17 @@ describe("with seal", () => {
     all.end();
   });
 
+  test("a host whose agent leaves gives up its ChatServers before the others take over", async () => {
+    const all = await hosts("abc", "seal");
+    all.agent("c").mark("c", "leaving");
+    await all.clock.run(300);
+    expect([all.bridge("c").revoked, sealed(all, "abc")]).toEqual([["chat-c sealed"], "c"]);
+    for (const other of "abc") all.agent(other).mark("c", "left");
+    await all.clock.run(2000);
+    expect([chats(all, "a"), sealed(all, "abc")]).toEqual(["ab", "c"]);
+    all.end();
+  });
+
   test("a host that leaves counts no more, and neither does one that an operator removes", async () => {
     const all = await hosts("abc", "seal");
     for (const other of ["a", "b"]) all.agent(other).mark("c", "left");

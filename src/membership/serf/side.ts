@@ -16,6 +16,8 @@ export interface SideOptions {
   readonly self: string;
   /** What to do when cut off. */
   readonly onPartition: OnPartition;
+  /** With `seal`: how many hosts there are to be, of which a start waits for most. Default 1. */
+  readonly expectHosts?: number | undefined;
   /** Whether the own host has sealed in the bridge's life before, and its ChatServers are still to come back. */
   readonly awaits: boolean;
   /** Where events go. */
@@ -48,9 +50,9 @@ export class Side {
 
   /** With `seal` nobody may accept before others were heard. */
   constructor(options: SideOptions) {
-    const { self, onPartition, awaits, metrics } = options;
+    const { self, onPartition, expectHosts, awaits, metrics } = options;
     this.#options = options;
-    this.quorum = new Quorum({ self, mode: onPartition });
+    this.quorum = new Quorum({ self, mode: onPartition, expectHosts });
     this.#sealed = onPartition === "seal";
     this.#awaits = this.#sealed && awaits;
     metrics.gauge("toychat_sealed", () => this.#sealed ? 1 : 0);
@@ -102,19 +104,22 @@ export class Side {
     }));
     quorum.base(base, now);
     if (onPartition === "serve") return { seal: false, drop: [] };
-    const lapsed = this.#observe(now);
+    // The others drop a host that leaves at once.
+    const leaves = hosts.some(({ name, status }) =>
+      name === self && (status === "leaving" || status === "left")
+    );
+    const lapsed = this.#observe(!quorum.mayAccept(now) || leaves, now);
     // A bridge that has just started does not know yet whether its predecessor had to seal: the first answers tell.
     const lost = quorum.isSealed(now) || (this.#sealed && now >= this.#startedAt + PROOF_MS);
-    const seal = lapsed > 0 || lost;
-    if (seal && chats) this.#awaits = true;
+    const seal = lapsed > 0 || lost || leaves;
+    if (seal && chats) this.#awaits = !leaves;
     return { seal, drop: failed.filter((name) => quorum.mayDrop(name, now)) };
   }
 
   /** Takes note of what has become of the right to accept; returns how often it has ended since it was looked at last. */
-  #observe(now: number): number {
+  #observe(sealed: boolean, now: number): number {
     const { log, metrics, self } = this.#options;
     const { quorum } = this;
-    const sealed = !quorum.mayAccept(now);
     const lapsed = quorum.lapses - this.#lapses;
     if (lapsed > 0) metrics.count("toychat_seals_total", lapsed);
     if (quorum.isSealed(now) && (!this.#sealed || lapsed > 0)) log("error", "sealed", { agent: self });
