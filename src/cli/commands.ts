@@ -363,7 +363,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "drain",
     about: "asks a member to hand its rooms over and end, as SIGTERM would",
-    more: "Ask the bridge of the member's host. With --json: {id, incarnation}.",
+    more: "Any host's bridge can be asked. With --json: {id, incarnation}.",
     argument: { name: "ID", required: true, about: "the member's id, as toychat members shows it" },
     flags: [bridge, token, ...linkTls, json],
     examples: ["toychat drain chat-1"],

@@ -8,7 +8,7 @@ import { ToychatError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { BridgeSession } from "./bridge_session.ts";
-import type { RpcParams } from "./json_rpc.ts";
+import { requestText, type RpcParams } from "./json_rpc.ts";
 import { LEASE } from "./lease_times.ts";
 import { isSlot } from "./names.ts";
 import type { Claim } from "./registry.ts";
@@ -33,6 +33,10 @@ export interface MemberBook {
    * Resolves when a claim stands; undefined where every claim stands at once. Rejects where it was withdrawn before.
    */
   settled?(id: string, incarnation: string): Promise<void> | undefined;
+  /**
+   * Has a member of another host told to drain; false where none says that it lives there. Absent where there is no other.
+   */
+  drainElsewhere?(member: Member): Promise<boolean>;
   /** Names who keeps the members' connections, where the book changes members by itself. */
   attach?(keeper: BookKeeper): void;
 }
@@ -45,6 +49,8 @@ export interface BookKeeper {
   revoked(id: string, incarnation: string, reason: Withdrawal): void;
   /** Whether a member lives by a connection. */
   holds(id: string, incarnation: string): boolean;
+  /** Tells a member that lives by a connection to drain and end; false where it does not. */
+  drain(member: Pick<Member, "id" | "incarnation">): boolean;
 }
 
 /** Options of {@linkcode BridgeMembers}. */
@@ -88,6 +94,7 @@ export class BridgeMembers {
       changed: options.onChange,
       revoked: (id, incarnation, reason) => this.#revoke(id, incarnation, reason),
       holds: (id, incarnation) => this.#holders.get(id)?.member?.incarnation === incarnation,
+      drain: (member) => this.tellToDrain(member),
     });
   }
 
@@ -123,6 +130,15 @@ export class BridgeMembers {
     const newcomer = params.role === "chat" && params.slot === undefined && params.replaces === undefined;
     const wait = newcomer ? this.#newcomersWait : undefined;
     return wait ? wait.then(() => this.#enter(session, params)) : this.#enter(session, params);
+  }
+
+  /** Tells a member that lives by a connection to drain and end; it decides when. False where it does not live here. */
+  tellToDrain({ id, incarnation }: Pick<Member, "id" | "incarnation">): boolean {
+    const session = this.#holders.get(id);
+    if (session?.member?.incarnation !== incarnation || session.over) return false;
+    session.outbox.urgent(requestText("cluster.drain", { id, incarnation }));
+    this.#options.log("info", "member_drain_asked", { id, incarnation });
+    return true;
   }
 
   /** Marks a connection's member as draining. */

@@ -5,8 +5,7 @@
  */
 import { printable, ToychatError } from "../lib/errors.ts";
 import { type Caller, type Methods, type MethodsHost, needScope, sessionOf } from "./rpc_method.ts";
-import type { BridgeSession } from "./bridge_session.ts";
-import { requestText, type RpcParams } from "./json_rpc.ts";
+import type { RpcParams } from "./json_rpc.ts";
 import { readText } from "./rpc_params.ts";
 
 /** The methods: a member lives by the connection on which it called them. */
@@ -38,31 +37,23 @@ export function clusterMethods(host: MethodsHost): Methods {
   };
 }
 
-/** Asks another member to drain and end; it decides when, as only it knows when its rooms are handed over. */
-function askToDrain(host: MethodsHost, params: RpcParams, caller: Caller): object {
+/** Asks a member, of this host or another one, to drain and end; it decides when, as only it knows when its rooms are handed over. */
+async function askToDrain(
+  { book, members, log }: MethodsHost,
+  params: RpcParams,
+  caller: Caller,
+): Promise<object> {
   needScope("cluster.drain {id}", "admin", caller);
   const id = readText(params, "id", 64);
-  const session = holderOf(host, id);
-  if (!session?.member) throw noSuchMember(host, id);
-  const { incarnation } = session.member;
-  session.outbox.urgent(requestText("cluster.drain", { id, incarnation }));
-  host.log("info", "member_drain_asked", { id, incarnation, address: caller.address });
-  return { id, incarnation };
-}
-
-/** The connection by which a member lives. */
-function holderOf({ sessions }: MethodsHost, id: string): BridgeSession | undefined {
-  for (const session of sessions) if (session.member?.id === id && !session.over) return session;
-  return undefined;
-}
-
-function noSuchMember({ book }: MethodsHost, id: string): ToychatError {
   const member = book.view.members.find((one) => one.id === id);
   if (!member) {
-    return new ToychatError("unknown_member", `there is no member "${printable(id, 20)}": see members.list`);
+    throw new ToychatError("unknown_member", `there is no member "${printable(id, 20)}": see members.list`);
   }
-  return new ToychatError(
-    "member_elsewhere",
-    `"${member.id}" at ${member.address} does not live by this bridge: ask the one on its host`,
+  const { incarnation } = member;
+  log("info", "drain_requested", { id, incarnation, address: caller.address });
+  if (members.tellToDrain(member) || await book.drainElsewhere?.(member)) return { id, incarnation };
+  throw new ToychatError(
+    "member_unreachable",
+    `no bridge says that "${id}" at ${member.address} lives by it: ask again, or end it on its host by SIGTERM`,
   );
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bridgeToken } from "../../src/membership/bridge_tokens.ts";
 import { Processes, type Ready } from "../support/processes.ts";
-import { runtimes } from "../support/runtimes.ts";
+import { type Runtime, runtimes } from "../support/runtimes.ts";
 import { type SerfAgent, SerfAgents } from "../support/serf_agents.ts";
 import { until } from "../support/until.ts";
 
@@ -155,6 +155,45 @@ describe("over real agents", () => {
     expect(error).toMatchObject({ data: { code: "agent_refused" } });
     expect(error?.message).toContain("connection refused");
   }, 60_000);
+
+  test("operators have members of other hosts drained, with a bridge there and without", async () => {
+    const env = { TOYCHAT_SECRET: SECRET };
+    const third = await agents.start({ name: "third", rpcAuth: RPC_KEY, join: [first.bind] });
+    const [runtime] = runtimes() as [Runtime];
+    const listen = (agent: SerfAgent): string[] => ["chat", "--listen", `${agent.bind}:0`];
+    const chats = await Promise.all([
+      processes.role(runtime, [
+        ...listen(second),
+        "--id",
+        "by-two",
+        "--bridge",
+        `ws://${two.running.ready.listen}/rpc`,
+      ], { env }),
+      processes.role(
+        runtime,
+        [...listen(third), "--id", "direct", "--bridge", `serf:${third.rpc}`, "--serf-auth", RPC_KEY],
+        { env },
+      ),
+    ]);
+    const known = async (id: string): Promise<boolean> =>
+      ((await one.result("members.list")).members as { id: string; state: string }[])
+        .some((member) => member.id === id && member.state === "alive");
+    await until(() => known("by-two"), "the member on the other host");
+    two.running.signal("SIGSTOP");
+    expect((await one.ask("cluster.drain", { id: "by-two" })).error?.data?.code).toBe("member_unreachable");
+    two.running.signal("SIGCONT");
+    for (const [n, id] of ["by-two", "direct"].entries()) {
+      await until(() => known(id), `${id} on the other host`);
+      // A bridge that wakes puts its members out first, and they come back as others.
+      const asked = await until(
+        async () => (await one.ask("cluster.drain", { id })).result,
+        `${id} is asked`,
+      );
+      expect(asked).toMatchObject({ id, incarnation: expect.any(String) });
+      expect(await chats[n]?.exit).toEqual({ code: 0, signal: null });
+    }
+    await third.command(["leave"]);
+  });
 
   test("without its agent a bridge answers what it can, and says what it cannot", async () => {
     await second.kill();

@@ -21,6 +21,8 @@ export class GossipBridge {
   readonly metrics: Metrics = new Metrics();
   /** Whom it had to put out, as `id reason`. */
   readonly revoked: string[] = [];
+  /** Whom it has told to drain. */
+  readonly drained: string[] = [];
   /** Members that live by a connection, as `id incarnation`. */
   readonly held: Set<string> = new Set();
   /** How often the view has changed. */
@@ -51,6 +53,11 @@ export class GossipBridge {
         this.held.delete(`${id} ${incarnation}`);
       },
       holds: (id, incarnation) => this.held.has(`${id} ${incarnation}`),
+      drain: ({ id, incarnation }) => {
+        const holds = this.held.has(`${id} ${incarnation}`);
+        if (holds) this.drained.push(id);
+        return holds;
+      },
     });
   }
 

@@ -35,6 +35,18 @@ export interface HostInfo {
   readonly unproved: boolean;
 }
 
+/** A host whose agent lives, with the members that it publishes. */
+export interface LiveHost {
+  /** The agent's name. */
+  readonly name: string;
+  /** The agent's IP address. */
+  readonly address: string;
+  /** Its members, as last published. */
+  readonly members: readonly Member[];
+  /** Which of its publications that was; undefined where it has said nothing. */
+  readonly seq: number | undefined;
+}
+
 /** The outcome of all that is known. */
 export interface BookView {
   /** The members of the view, sorted by id. */
@@ -198,6 +210,18 @@ export class ClusterBook {
   /** What one host publishes as far as it is known, members included that were found dead; in no order. */
   membersOf(name: string, now: number): Member[] {
     return [...this.#list.hosts.get(name)?.book.members(now).values() ?? []];
+  }
+
+  /** The other hosts whose agents live and whose bridges have published something. */
+  liveHosts(now: number): LiveHost[] {
+    return this.hosts(now)
+      .filter(({ name, status, value }) => name !== this.#self() && status === "alive" && value !== undefined)
+      .map(({ name, address, value }) => ({
+        name,
+        address,
+        members: this.membersOf(name, now),
+        seq: value?.seq,
+      }));
   }
 
   /** What follows from all that is known. The same object until something changes. */

@@ -8,19 +8,8 @@ import { isLoopback } from "../../lib/hosts.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { Member } from "../view.ts";
+import type { LiveHost } from "./cluster_book.ts";
 import type { Probe, Sign } from "./probe.ts";
-
-/** A host whose agent lives, with the members that it publishes. */
-export interface LiveHost {
-  /** The agent's name. */
-  readonly name: string;
-  /** The agent's IP address. */
-  readonly address: string;
-  /** Its members, as last published. */
-  readonly members: readonly Member[];
-  /** Which of its publications that was; undefined where it has said nothing. */
-  readonly seq: number | undefined;
-}
 
 /** Options of {@linkcode Examiner}. */
 export interface ExaminerOptions {

@@ -8,7 +8,6 @@ import type { Cancel, Clock } from "../../lib/clock.ts";
 import { errorMessage } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import { DELTA_EVENT } from "./host_delta.ts";
-import { LIVE_QUERY } from "./live_query.ts";
 import type { SerfClient } from "./serf_client.ts";
 import type { SerfEvent, SerfMember, SerfQueryEvent } from "./serf_types.ts";
 
@@ -24,7 +23,7 @@ export interface FollowerOptions {
   readonly onList: (list: readonly SerfMember[]) => void;
   /** The payload of a delta. */
   readonly onDelta: (payload: string) => void;
-  /** Another bridge asks. */
+  /** Somebody asks all agents, or this one. */
   readonly onQuery: (query: SerfQueryEvent) => void;
   /** The agent can be reached again: all of it must be read and set anew. */
   readonly onUp: () => void;
@@ -80,9 +79,8 @@ export class Follower {
 
   #hear(event: SerfEvent): void {
     const { onDelta, onQuery } = this.#options;
-    if (event.type === "query") {
-      if (event.name === LIVE_QUERY) onQuery(event);
-    } else if (event.type !== "user") void this.#poll();
+    if (event.type === "query") onQuery(event);
+    else if (event.type !== "user") void this.#poll();
     else if (event.name === DELTA_EVENT) onDelta(decoder.decode(event.payload));
   }
 

@@ -10,7 +10,8 @@ import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { Member } from "../view.ts";
 import { Arrears } from "./arrears.ts";
-import { Examiner, type LiveHost } from "./examiner.ts";
+import type { LiveHost } from "./cluster_book.ts";
+import { Examiner } from "./examiner.ts";
 import { decodeDelta } from "./host_delta.ts";
 import { hostHash } from "./host_tag.ts";
 import type { Probe } from "./probe.ts";
@@ -261,5 +262,3 @@ export class Liveness {
     if (this.#options.clock.now() - this.#askedAt >= HURRY_MS) this.ask();
   }
 }
-
-export type { LiveHost };

@@ -213,6 +213,45 @@ describe("members that go", () => {
   });
 });
 
+describe("members that are asked to drain from another host", () => {
+  async function asked(
+    change: (all: GossipHosts) => void,
+  ): Promise<[told: boolean, drained: string[], ms: number]> {
+    const all = await GossipHosts.open(["a", "b", "c"]);
+    all.bridge("a").register("chat-a", "10.0.0.1:7001", "aaaaaa");
+    all.bridge("b").register("proxy-b", "10.0.0.2:8080", "bbbbbb");
+    await all.clock.run(2000);
+    const [member] = all.bridge("c").host.view.members;
+    change(all);
+    const began = all.clock.now();
+    let told: boolean | undefined;
+    void all.bridge("c").host.drainElsewhere(member as never).then((answer) => told = answer);
+    await all.clock.until(() => told !== undefined, 10_000);
+    const ms = all.clock.now() - began;
+    const drained = ["a", "b", "c"].flatMap((host) => all.bridge(host).drained);
+    all.end();
+    return [told as boolean, drained, ms];
+  }
+
+  test("are told so by their own bridge, and nobody else is", async () => {
+    const [told, drained, ms] = await asked(() => {});
+    expect([told, drained]).toEqual([true, ["chat-a"]]);
+    expect(ms).toBeLessThan(200);
+  });
+
+  test("and have gone meanwhile are not there, which is said at once", async () => {
+    const [told, drained, ms] = await asked((all) => all.bridge("a").held.clear());
+    expect([told, drained]).toEqual([false, []]);
+    expect(ms).toBeLessThan(200);
+  });
+
+  test("by a host that does not hear theirs are not there, which is said in the end", async () => {
+    const [told, drained, ms] = await asked((all) => all.gossip.lost.add("c>a"));
+    expect([told, drained]).toEqual([false, []]);
+    expect(ms).toBeLessThan(3000);
+  });
+});
+
 describe("claims that meet", () => {
   test("to one slot: the higher id takes another one in the life that it has, and joins for a second anew", async () => {
     const all = await GossipHosts.open(["a", "b", "c"]);

@@ -12,6 +12,7 @@ import type { Claim } from "../registry.ts";
 import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
 import type { OwnLoss } from "./conflicts.ts";
+import { answerDrain, askHostToDrain, DRAIN_QUERY } from "./drain_query.ts";
 import { Follower } from "./follower.ts";
 import {
   clusterTag,
@@ -22,11 +23,12 @@ import {
   publishedAddress,
   SEQ_MODULUS,
 } from "./host_tag.ts";
-import { type LiveHost, Liveness } from "./liveness.ts";
+import { LIVE_QUERY } from "./live_query.ts";
+import { Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
 import { Publisher } from "./publisher.ts";
 import type { SerfAgent, SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
-import type { SerfMember } from "./serf_types.ts";
+import type { SerfMember, SerfQueryEvent } from "./serf_types.ts";
 import { refuseSharedAgent } from "./shared_agent.ts";
 import { Side } from "./side.ts";
 
@@ -102,7 +104,7 @@ export class SerfHost implements MemberBook {
         this.#liveness?.announced(payload);
         this.#resolve();
       },
-      onQuery: (query) => this.#liveness?.asked(query),
+      onQuery: (query) => this.#asked(query),
       onUp: () => this.#renew(),
       onTick: () => this.#judge(),
     });
@@ -209,6 +211,14 @@ export class SerfHost implements MemberBook {
     return this.#own.withdraw(id, incarnation);
   }
 
+  /** Has the bridge of another host tell a member there to drain; false where none says that it lives there. */
+  async drainElsewhere(member: Member): Promise<boolean> {
+    const { agent, clock } = this.#options;
+    const holder = this.#book.holder(member.id, clock.now());
+    if (!holder || holder.host === this.#self) return false;
+    return await askHostToDrain(agent, this.#clusterTag, holder.host, member);
+  }
+
   /** Resolves when the agent has what this host last published. */
   flush(): Promise<void> {
     return this.#publisher.flush();
@@ -227,6 +237,12 @@ export class SerfHost implements MemberBook {
     if (!this.#keeper?.holds(id, before.incarnation)) this.#own.withdraw(id, before.incarnation);
   }
 
+  #asked(query: SerfQueryEvent): void {
+    if (query.name === LIVE_QUERY) this.#liveness?.asked(query);
+    if (query.name !== DRAIN_QUERY) return;
+    answerDrain(this.#options.agent, this.#clusterTag, query, (life) => this.#keeper?.drain(life) ?? false);
+  }
+
   #listen(self: string, side: Side): Liveness {
     const { agent, clock, log, metrics, probe } = this.#options;
     return new Liveness({
@@ -236,7 +252,7 @@ export class SerfHost implements MemberBook {
       metrics,
       clusterTag: this.#clusterTag,
       self,
-      hosts: () => this.#others(),
+      hosts: () => this.#book.liveHosts(clock.now()),
       nameOf: (hash) => this.#book.nameOf(hash),
       answer: () => side.testimony(this.#known(), clock.now()),
       seq: () => this.#publisher.seq,
@@ -357,19 +373,6 @@ export class SerfHost implements MemberBook {
     metrics.count("toychat_member_conflicts_total", 1, { what });
     if (what === "slot") this.#own.move(id);
     else this.#revoke(id, incarnation, "conflict");
-  }
-
-  /** The other hosts whose agents live and whose bridges have published something. */
-  #others(): LiveHost[] {
-    const now = this.#options.clock.now();
-    return this.#known()
-      .filter(({ name, status, value }) => name !== this.#self && status === "alive" && value !== undefined)
-      .map(({ name, address, value }) => ({
-        name,
-        address,
-        members: this.#book.membersOf(name, now),
-        seq: value?.seq,
-      }));
   }
 
   /** How many hosts count again once they answer. */

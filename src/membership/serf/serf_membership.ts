@@ -16,7 +16,7 @@ import { LEASE } from "../lease_times.ts";
 import type { Lease, MemberInfo, Membership } from "../membership.ts";
 import { checkMember } from "../names.ts";
 import { createPlacement, type Placement, placementKey } from "../placement.ts";
-import type { View } from "../view.ts";
+import type { Member, View } from "../view.ts";
 import { tcpProbe } from "./probe.ts";
 import { SerfClient } from "./serf_client.ts";
 import { SerfHost } from "./serf_host.ts";
@@ -81,7 +81,7 @@ export class SerfMembership implements Membership {
   readonly #timeoutMs: number;
   readonly #agent: SerfClient;
   readonly #host: SerfHost;
-  readonly #events: Emitter<{ view: [view: View] }> = new Emitter();
+  readonly #events: Emitter<{ view: [view: View]; drain: [id: string] }> = new Emitter();
   #placement: Placement;
   #lease: BridgeLease | undefined;
   #opened: Promise<void> | undefined;
@@ -120,7 +120,8 @@ export class SerfMembership implements Membership {
     this.#host.attach({
       changed: () => this.#changed(),
       revoked: () => this.#lease?.lose(),
-      holds: (id, incarnation) => this.#lease?.id === id && this.#lease.incarnation === incarnation,
+      holds: (id, incarnation) => this.#lives({ id, incarnation }),
+      drain: (life) => this.#askedToDrain(life),
     });
     this.#placement = createPlacement(this.#host.view, this.#key);
   }
@@ -190,6 +191,14 @@ export class SerfMembership implements Membership {
     return this.#events.on("view", listener);
   }
 
+  /**
+   * Calls `listener` with the member's id when an operator asks that it drains and ends (`cluster.drain` of
+   * docs/protocol.md, on any host's bridge). Nothing happens by itself: `ChatServer.stop({ drain: true })` does as asked.
+   */
+  onDrain(listener: (id: string) => void): () => void {
+    return this.#events.on("drain", listener);
+  }
+
   /** Leaves where a member has joined, and closes the connections to the agent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -250,6 +259,17 @@ export class SerfMembership implements Membership {
       if (error instanceof ToychatError && error.code === "slot_taken") lease.slot = undefined;
     }
     this.#entering = false;
+  }
+
+  #lives({ id, incarnation }: Pick<Member, "id" | "incarnation">): boolean {
+    return this.#lease?.id === id && this.#lease.incarnation === incarnation;
+  }
+
+  #askedToDrain(life: Pick<Member, "id" | "incarnation">): boolean {
+    if (!this.#lives(life) || this.#lease?.left) return false;
+    this.#log("info", "drain_asked", { id: life.id });
+    this.#events.emit("drain", life.id);
+    return true;
   }
 
   #drain({ id, incarnation }: BridgeLease): Promise<void> {
