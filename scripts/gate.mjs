@@ -1,7 +1,7 @@
 /**
  * The gate: installs what is missing, then runs every check and every test. Called by `npm test`; runs on Node 20.
  *
- *     npm test                                everything but what runs by name alone
+ *     npm test                                everything
  *     npm test -- unit cluster                these suites
  *     npm test -- transports --runtime deno   only what concerns one runtime: bun, deno or node
  *     npm test -- --list                      what suites there are
@@ -43,13 +43,16 @@ async function gate({ chosen, runtime }) {
     report("suites", outcome);
     add(total, outcome);
   }
-  for (const suite of chosen) {
-    process.stdout.write(`${suite.name.padEnd(14)}`);
-    const lacking = needs(suite).flatMap((name) => missing.get(name) ?? []);
-    const outcome = lacking.length > 0 ? failure(lacking.join("\n")) : await runSuite(suite, runtime);
-    report("", outcome);
-    add(total, outcome);
-  }
+  /** @param {readonly import("./gate/suites.mjs").Suite[]} row */
+  const runRow = async (row) => {
+    for (const suite of row) {
+      const lacking = needs(suite).flatMap((name) => missing.get(name) ?? []);
+      const outcome = lacking.length > 0 ? failure(lacking.join("\n")) : await runSuite(suite, runtime);
+      report(suite.name, outcome);
+      add(total, outcome);
+    }
+  };
+  await Promise.all([runRow(chosen.filter((suite) => !isBeside(suite))), runRow(chosen.filter(isBeside))]);
   return conclude(total);
 }
 
@@ -63,7 +66,7 @@ function needs(suite) {
  * @param {import("./gate/suite.mjs").Outcome} outcome
  */
 function report(name, outcome) {
-  console.log(`${name}${counts(outcome)} in ${outcome.seconds.toFixed(1)} s`);
+  console.log(`${name.padEnd(14)}${counts(outcome)} in ${outcome.seconds.toFixed(1)} s`);
   if (outcome.failed > 0) {
     const lines = outcome.detail.split("\n");
     if (lines.length > DETAIL_LINES) console.log(`    (${lines.length - DETAIL_LINES} lines left out)`);
@@ -83,8 +86,8 @@ function counts({ passed, failed, skipped }) {
 }
 
 /** @param {import("./gate/suites.mjs").Suite} suite */
-function isByName(suite) {
-  return suite.kind === "tests" && suite.byName === true;
+function isBeside(suite) {
+  return suite.kind === "tests" && suite.beside === true;
 }
 
 function list() {
@@ -109,7 +112,7 @@ function readArguments(words) {
   return {
     list: wantsList,
     runtime,
-    chosen: suites.filter((suite) => names.length === 0 ? !isByName(suite) : names.includes(suite.name)),
+    chosen: suites.filter((suite) => names.length === 0 || names.includes(suite.name)),
   };
 }
 

@@ -27,7 +27,7 @@ import { root } from "./tools.mjs";
  * @property {readonly string[]} [needs] programs of the system that must be there
  * @property {number} seconds bound of all its files together, for each runner
  * @property {number} [testSeconds] bound of one test under Bun; default 20
- * @property {boolean} [byName] runs only where it is named: it takes too long for every run
+ * @property {boolean} [beside] mostly waits: runs beside the others, after whatever else does so
  *
  * @typedef {Check | Tests} Suite
  */
@@ -67,12 +67,13 @@ export const suites = [
     seconds: 600,
     testSeconds: 120,
     needs: ["serf", "ip", "faketime"],
+    beside: true,
   }),
-  tests("partitions", "hosts cut off from each other, on real networks; by name alone", {
+  tests("partitions", "hosts cut off from each other, on real networks", {
     seconds: 900,
     testSeconds: 120,
     needs: ["serf", "ip"],
-    byName: true,
+    beside: true,
   }),
   tests("operations", "health, metrics and logs, as documented and from outside", {
     seconds: 240,
@@ -118,7 +119,7 @@ function check(name, about, command) {
 /**
  * @param {string} name
  * @param {string} about
- * @param {Pick<Tests, "seconds" | "testSeconds" | "needs" | "byName">} limits
+ * @param {Pick<Tests, "seconds" | "testSeconds" | "needs" | "beside">} limits
  * @param {string[]} folders by default the one under `tests/` that is called as the suite
  * @returns {Tests}
  */
