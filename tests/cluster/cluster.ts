@@ -9,6 +9,7 @@ import { systemTransport } from "../../transports/system.ts";
 import type { ClientPorts } from "../support/crowd.ts";
 import { Processes, type Ready, type Running } from "../support/processes.ts";
 import { root } from "../support/runtimes.ts";
+import { placedRooms } from "../support/rooms.ts";
 import { until } from "../support/until.ts";
 import type { Lineup, Program } from "./lineups.ts";
 
@@ -105,17 +106,7 @@ export class Cluster {
   /** Names of rooms, so many owned by each ChatServer that is alive. */
   rooms(prefix: string, each: number): string[] {
     const alive = this.members.filter(({ role, state }) => role === "chat" && state === "alive");
-    const left = new Map(alive.map(({ id }) => [id, each]));
-    const rooms: string[] = [];
-    for (let n = 1; rooms.length < each * left.size; n++) {
-      const room = `${prefix}/${n}`;
-      const owner = this.owner(room);
-      const more = left.get(owner) ?? 0;
-      if (more === 0) continue;
-      left.set(owner, more - 1);
-      rooms.push(room);
-    }
-    return rooms;
+    return placedRooms(alive.map(({ id }) => id), (room) => this.owner(room), prefix, each);
   }
 
   /** A proxy by its number, 1 or 2. */

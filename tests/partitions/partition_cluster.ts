@@ -13,6 +13,7 @@ import type { ProxyPlace } from "../support/clients.ts";
 import { Hosts } from "../support/hosts.ts";
 import type { Ready, Running } from "../support/processes.ts";
 import { root, runtime } from "../support/runtimes.ts";
+import { placedRooms } from "../support/rooms.ts";
 import { until } from "../support/until.ts";
 
 /** What the application has said of a room, with the machine's time in milliseconds. */
@@ -224,16 +225,8 @@ export class PartitionCluster {
 
   /** Names of rooms, so many owned by each ChatServer. */
   rooms(prefix: string, each: number): string[] {
-    const left = new Map(this.running.map((host) => [`c${host}`, each]));
-    const rooms: string[] = [];
-    for (let n = 1; rooms.length < each * left.size; n++) {
-      const owner = this.owner(1, `${prefix}/${n}`);
-      const more = left.get(owner) ?? 0;
-      if (more === 0) continue;
-      left.set(owner, more - 1);
-      rooms.push(`${prefix}/${n}`);
-    }
-    return rooms;
+    const chats = this.running.map((host) => `c${host}`);
+    return placedRooms(chats, (room) => this.owner(1, room), prefix, each);
   }
 
   #hear(): void {

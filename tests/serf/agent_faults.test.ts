@@ -9,7 +9,8 @@ import { SerfClient } from "../../src/membership/serf/serf_client.ts";
 import { systemTransport } from "../../transports/system.ts";
 import { gossipKey, loopbackAddress } from "../support/serf_agents.ts";
 import { until } from "../support/until.ts";
-import { expectServed, expectUntouched, lives, scenario, underLoad } from "./scenario.ts";
+import { expectServed, scenario, underLoad } from "../support/scenario.ts";
+import { expectUntouched, lives } from "./expect.ts";
 import { SERF_MS, SerfCluster } from "./serf_cluster.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "toychat-keyrings-"));

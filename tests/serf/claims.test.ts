@@ -1,7 +1,8 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { closeClients, connectClient } from "../support/clients.ts";
 import { until } from "../support/until.ts";
-import { expectServed, lives, scenario, underLoad } from "./scenario.ts";
+import { expectServed, scenario, underLoad } from "../support/scenario.ts";
+import { lives } from "./expect.ts";
 import { SerfCluster } from "./serf_cluster.ts";
 
 describe("two hosts that claim the same while they do not hear each other", () => {

@@ -6,7 +6,8 @@
 import { expect } from "bun:test";
 import { until } from "../support/until.ts";
 import { events } from "../cluster/cluster.ts";
-import { expectFailedOver, expectServed, expectUntouched, lives, scenario, underLoad } from "./scenario.ts";
+import { expectServed, scenario, underLoad } from "../support/scenario.ts";
+import { expectFailedOver, expectUntouched, lives } from "./expect.ts";
 import type { SerfCluster } from "./serf_cluster.ts";
 
 /** So many messages of each line take longer than a lease would last that is not renewed. */

@@ -18,6 +18,7 @@ import type { Member } from "../../src/membership/view.ts";
 import { Processes, type Running } from "../support/processes.ts";
 import { type Runtime, runtime } from "../support/runtimes.ts";
 import { type AgentOptions, loopbackAddress, type SerfAgent, SerfAgents } from "../support/serf_agents.ts";
+import { placedRooms } from "../support/rooms.ts";
 import { until } from "../support/until.ts";
 import { SerfHostProcesses } from "./host_processes.ts";
 
@@ -164,17 +165,7 @@ export class SerfCluster {
   /** Names of rooms, so many owned by each ChatServer that is alive. */
   rooms(prefix: string, each: number): string[] {
     const alive = this.members.filter(({ role, state }) => role === "chat" && state === "alive");
-    const left = new Map(alive.map(({ id }) => [id, each]));
-    const rooms: string[] = [];
-    for (let n = 1; rooms.length < each * left.size; n++) {
-      const room = `${prefix}/${n}`;
-      const owner = this.owner(room);
-      const more = left.get(owner) ?? 0;
-      if (more === 0) continue;
-      left.set(owner, more - 1);
-      rooms.push(room);
-    }
-    return rooms;
+    return placedRooms(alive.map(({ id }) => id), (room) => this.owner(room), prefix, each);
   }
 
   /** What a host's agent says of all agents: `{ "host-2": "failed" }`. */

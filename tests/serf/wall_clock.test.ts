@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "../support/runtimes.ts";
 import { until } from "../support/until.ts";
-import { expectUntouched, lives, scenario, underLoad } from "./scenario.ts";
+import { scenario, underLoad } from "../support/scenario.ts";
+import { expectUntouched, lives } from "./expect.ts";
 import { SerfCluster } from "./serf_cluster.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "toychat-clock-"));

@@ -7,7 +7,7 @@ import { expect } from "bun:test";
 import { type ClientKind, connectClient, type RecordingClient, Refused } from "../../support/clients.ts";
 import { until } from "../../support/until.ts";
 import type { Cluster } from "../cluster.ts";
-import { scenario, who } from "./scenario.ts";
+import { scenario, who } from "../../support/scenario.ts";
 
 type Cast = readonly (readonly [proxy: 1 | 2, kind: ClientKind, name: string])[];
 

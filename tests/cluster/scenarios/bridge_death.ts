@@ -5,7 +5,7 @@
  */
 import { expect } from "bun:test";
 import type { Cluster } from "../cluster.ts";
-import { expectServed, scenario, underLoad } from "./scenario.ts";
+import { expectServed, scenario, underLoad } from "../../support/scenario.ts";
 
 /** So many messages of each line take longer than a lease would last that is not renewed. */
 const LONG = 50;

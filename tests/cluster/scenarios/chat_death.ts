@@ -7,7 +7,7 @@ import { expect } from "bun:test";
 import type { Crowd } from "../../support/crowd.ts";
 import { until } from "../../support/until.ts";
 import type { Cluster } from "../cluster.ts";
-import { expectServed, scenario, underLoad } from "./scenario.ts";
+import { expectServed, scenario, underLoad } from "../../support/scenario.ts";
 
 async function expectSurvived(cluster: Cluster, crowd: Crowd, rooms: readonly string[]): Promise<void> {
   expect(crowd.problems("acknowledged")).toEqual([]);

@@ -6,7 +6,7 @@
 import { expect } from "bun:test";
 import { until } from "../../support/until.ts";
 import type { Cluster } from "../cluster.ts";
-import { expectServed, scenario, underLoad } from "./scenario.ts";
+import { expectServed, scenario, underLoad } from "../../support/scenario.ts";
 
 const ASLEEP_MS = 5000;
 

@@ -5,7 +5,7 @@
  */
 import { expect } from "bun:test";
 import type { Cluster } from "../cluster.ts";
-import { expectServed, scenario, underLoad } from "./scenario.ts";
+import { expectServed, scenario, underLoad } from "../../support/scenario.ts";
 
 /** Everything that moved while `happen` did was told to everyone as moved without loss, and nothing is missing. */
 async function expectNothingLost(

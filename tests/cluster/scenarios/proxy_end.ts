@@ -8,7 +8,7 @@ import { connectClient } from "../../support/clients.ts";
 import { Crowd } from "../../support/crowd.ts";
 import { until } from "../../support/until.ts";
 import { type Cluster, events } from "../cluster.ts";
-import { expectServed, scenario } from "./scenario.ts";
+import { expectServed, scenario } from "../../support/scenario.ts";
 
 /** Adds the tests. */
 export function proxyEnd(cluster: Cluster): void {

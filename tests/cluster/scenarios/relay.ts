@@ -8,7 +8,7 @@ import { connectClient, type RecordingClient } from "../../support/clients.ts";
 import type { Running } from "../../support/processes.ts";
 import { until } from "../../support/until.ts";
 import type { Cluster } from "../cluster.ts";
-import { scenario, underLoad } from "./scenario.ts";
+import { scenario, underLoad } from "../../support/scenario.ts";
 
 const PUBLISHERS = 12;
 

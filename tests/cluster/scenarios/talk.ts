@@ -6,7 +6,7 @@
 import { expect } from "bun:test";
 import { connectClient, type RecordingClient } from "../../support/clients.ts";
 import type { Cluster } from "../cluster.ts";
-import { scenario, who } from "./scenario.ts";
+import { scenario, who } from "../../support/scenario.ts";
 
 const MANY = 60;
 const ASKED = 3;

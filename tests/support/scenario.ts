@@ -1,24 +1,37 @@
 /**
- * What the scenarios share.
+ * What happens to a cluster of processes while a crowd talks, and what its users must find afterwards.
  *
  * @module
  */
 import { expect, test } from "bun:test";
-import { Crowd } from "../../support/crowd.ts";
-import { closeClients, type RecordingClient } from "../../support/clients.ts";
-import { until } from "../../support/until.ts";
-import type { Cluster } from "../cluster.ts";
+import { closeClients, type RecordingClient } from "./clients.ts";
+import { type ClientPorts, Crowd } from "./crowd.ts";
+import { until } from "./until.ts";
 
-const TEST_MS = 80_000;
+/** A cluster of processes. */
+export interface WholeCluster {
+  /** Where users connect, by proxy. */
+  readonly ports: ClientPorts[];
+  /** Starts what does not run, and waits until all see all. */
+  whole(): Promise<void>;
+  /** The end of what each process has logged. */
+  logs(): string;
+  /** The id of the ChatServer that owns a room. */
+  owner(room: string): string;
+}
 
-/** A test that begins with every process of the cluster running, and shows their logs where it fails. */
-export function scenario(name: string, cluster: Cluster, run: () => Promise<void>): void {
+const TEST_MS = 110_000;
+/** Messages of each line before and after what happens. */
+const BEFORE = 4;
+const AFTER = 8;
+
+/** A test that shows the logs of a cluster where it fails. */
+export function shown(name: string, logs: () => string, run: () => Promise<void>): void {
   test(name, async () => {
     try {
-      await cluster.whole();
       await run();
     } catch (error) {
-      console.error(cluster.logs());
+      console.error(logs());
       throw error;
     } finally {
       await closeClients();
@@ -26,13 +39,17 @@ export function scenario(name: string, cluster: Cluster, run: () => Promise<void
   }, TEST_MS);
 }
 
-/** Messages of each line before and after what happens. */
-const BEFORE = 4;
-const AFTER = 8;
+/** A test that begins with every process of the cluster running. */
+export function scenario(name: string, cluster: WholeCluster, run: () => Promise<void>): void {
+  shown(name, () => cluster.logs(), async () => {
+    await cluster.whole();
+    await run();
+  });
+}
 
-/** A crowd on both proxies talks while `happen` happens, and for a while after that. */
+/** A crowd on all proxies talks while `happen` happens, and for a while after that. */
 export async function underLoad(
-  cluster: Cluster,
+  cluster: WholeCluster,
   rooms: readonly string[],
   happen: (crowd: Crowd) => Promise<void>,
 ): Promise<Crowd> {
@@ -65,7 +82,7 @@ export async function who(client: RecordingClient, room: string): Promise<WhoAns
 }
 
 /** In each room its owner by the placement serves, and knows exactly the crowd as its members. */
-export async function expectServed(cluster: Cluster, crowd: Crowd): Promise<void> {
+export async function expectServed(cluster: WholeCluster, crowd: Crowd): Promise<void> {
   const [client] = crowd.clients as [RecordingClient];
   for (const room of crowd.rooms) {
     expect({ room, ...await who(client, room) })
