@@ -110,8 +110,13 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#dialled = dialledHandler(this.id, this.#rooms, () => this.#router, (link) => {
       if (link === this.#self) this.#linkSelf();
     });
-    const { maxHandshakes } = this.#limits;
-    this.#inbound = new LinkListener({ ...shared, self, handler: this.#owner, options: { maxHandshakes } });
+    this.#inbound = new LinkListener({
+      ...shared,
+      self,
+      lapsed: () => !this.#lease?.held(),
+      handler: this.#owner,
+      options: { maxHandshakes: this.#limits.maxHandshakes },
+    });
     this.#departures = new Departures(this.#clock, () => this.#inbound.links);
     this.#peers = new Peers({ ...shared, transport, tls: options.linkTls, self, handler: this.#dialled });
     this.#router = new Router({

@@ -175,6 +175,7 @@ export class Rooms<Types extends ClusterTypes> {
         this.exchange.came(link, frame);
         return true;
       case "digest":
+        this.settlement.turned(link, frame.digest);
         return true;
       default:
         return false;

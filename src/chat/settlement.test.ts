@@ -195,3 +195,19 @@ test("what a peer says before it has come into the view counts", () => {
   settlement.restart(view("v3", "c1", "c2"));
   expect(settlement.settled).toBe(true);
 });
+
+test("what a proxy announced for a view counts no more once it has another one, also before it has ended its new announcements", () => {
+  const setup = new Setup();
+  const { settlement } = setup;
+  const [one, two] = [setup.open("p1"), setup.open("p2")];
+  settlement.announced(one, "v1");
+  settlement.restart(view("v1", "c1", "p1", "p2"));
+  settlement.turned(one, "v1");
+  settlement.turned(one, "v2");
+  settlement.announced(two, "v1");
+  expect(settlement.settled).toBe(false);
+  settlement.turned(one, "v1");
+  expect(settlement.settled).toBe(false);
+  settlement.announced(one, "v1");
+  expect(settlement.settled).toBe(true);
+});

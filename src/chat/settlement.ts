@@ -137,6 +137,12 @@ export class Settlement {
     return word?.link === link ? word : undefined;
   }
 
+  /** A peer has another view: what it announced for the last one it may take back before it has ended its new announcements. */
+  turned(link: Link, digest: string): void {
+    const word = this.#word(link);
+    if (word && word.announced !== digest) word.announced = undefined;
+  }
+
   /** A proxy has ended its announcements for a view. */
   announced(link: Link, digest: string): void {
     const word = this.#word(link);

@@ -62,6 +62,7 @@ const SHAPES: Shapes = {
     incarnation: FIELDS.incarnation,
     cluster: FIELDS.cluster,
     nonce: FIELDS.nonce,
+    lapsed: optional(FIELDS.yes),
     mac: optional(FIELDS.mac),
     resume: optional(FIELDS.resume),
   },

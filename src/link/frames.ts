@@ -23,6 +23,8 @@ export interface HelloFrame {
   cluster: string;
   /** 16 to 64 characters of base64url, new for each connection. */
   nonce: string;
+  /** Dialled side: this life of it may accept nothing any more. Only for who asks whether it lives; no proof covers it. */
+  lapsed?: true;
   /** Dialling side: proof of the secret over both nonces and identities. */
   mac?: string;
   /** Dialling side: the link that it wants to go on with, and the last frame number it received on it. */

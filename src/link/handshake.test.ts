@@ -85,6 +85,19 @@ describe("a handshake", () => {
     expect(chat.events).toEqual([]);
   });
 
+  test("says in its hello on the dialled side that it may accept nothing any more, and takes links all the same", async () => {
+    const pair = new Pair();
+    let lapsed = true;
+    pair.listen({ lapsed: () => lapsed });
+    const raw = await pair.raw();
+    expect(raw.frames).toMatchObject([{ type: "hello", lapsed: true }]);
+    raw.send(raw.hello());
+    await pair.clock.run(5);
+    expect(raw.frames[1]).toMatchObject({ type: "welcome" });
+    lapsed = false;
+    expect((await pair.raw()).frames[0]).not.toHaveProperty("lapsed");
+  });
+
   test("says hello at once on the dialled side, with a nonce that is new each time", async () => {
     const pair = new Pair();
     const [a, b] = [await pair.raw(), await pair.raw()];

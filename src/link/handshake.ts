@@ -226,6 +226,8 @@ export class DialHandshake extends Handshake {
 
 /** Options of the dialled side. */
 export interface AcceptContext extends HandshakeContext {
+  /** Whether the hello says that this life may accept nothing any more. */
+  readonly lapsed: boolean;
   /** The peer is who it says. Answer by `handshake.welcome`. */
   complete(handshake: AcceptHandshake, peer: LinkIdentity, resume: HelloFrame["resume"]): void;
   failed(failure: HandshakeFailure): void;
@@ -242,6 +244,7 @@ export class AcceptHandshake extends Handshake {
     super(wire, context, (failure) => context.failed(failure));
     this.#accept = context;
     this.#ours = this.hello();
+    if (context.lapsed) this.#ours.lapsed = true;
     wire.sendFrame(this.#ours);
   }
 

@@ -21,6 +21,8 @@ const LINK_ID_LENGTH = 24;
 export interface LinkListenerOptions {
   /** Who this process is; asked again for each connection where it is a function. */
   readonly self: LinkIdentity | (() => LinkIdentity);
+  /** Whether this life of the process may accept nothing any more, which its hello says then; default never. */
+  readonly lapsed?: () => boolean;
   /** Name of the cluster. */
   readonly cluster: string;
   /** The cluster's secret; without one nothing is proven. */
@@ -73,9 +75,10 @@ export class LinkListener implements LinkKeeper {
       wire.terminate();
       return wire;
     }
-    const { self, cluster, secret } = this.#options;
+    const { self, lapsed, cluster, secret } = this.#options;
     const handshake = new AcceptHandshake(wire, {
       self: typeof self === "function" ? self() : self,
+      lapsed: lapsed?.() ?? false,
       cluster,
       secret,
       clock: this.clock,

@@ -31,6 +31,8 @@ export class Application {
     readonly reason: RoomCloseReason;
     readonly users: ReadonlySet<string>;
   }[] = [];
+  /** Lives of rooms that opened at a server, as `server room epoch`. */
+  readonly lives: Set<string> = new Set();
   /** What applications were told of other lives of their rooms. */
   readonly merged: {
     readonly at: number;
@@ -90,7 +92,9 @@ export class Application {
       this.opened.set(reason, (this.opened.get(reason) ?? 0) + 1);
       if (rooms.has(room)) complain(`opened ${room} twice`);
       rooms.set(room, new Set());
-      epochs.set(room, chat.room(room)?.epoch ?? "");
+      const epoch = chat.room(room)?.epoch ?? "";
+      epochs.set(room, epoch);
+      this.lives.add(`${chat.id} ${room} ${epoch}`);
     });
     chat.on("close", (room, reason) => {
       const users = rooms.get(room);

@@ -141,7 +141,7 @@ function excused(expectation: Expectation, stay: Stay): boolean {
   const severed = apart(model.cluster, sender, receiver, at, until);
   // What leads to another room is sent on from the side that the first one's owner is on.
   const sentOn = target !== room &&
-    model.cluster.splits.some(({ from, merged }) => from <= until && at <= merged);
+    model.cluster.splits.some(({ from, known }) => from <= until && at <= known);
   if ((severed || sentOn) && forgotten(model, target)) return true;
   // What was said and acknowledged on one side was for all who are on it: that it healed later is no excuse.
   const before = severed ? Infinity : within(model.cluster, at, until)?.to ?? Infinity;

@@ -40,6 +40,8 @@ export interface Partition {
   readonly to: number;
   /** When the list was. */
   readonly merged: number;
+  /** When all processes knew that. */
+  readonly known: number;
 }
 
 /** Everything. */
@@ -253,7 +255,9 @@ export class Cluster {
     const { broken, ms, merge } = split;
     const from = this.clock.now();
     this.#apart = new Set(split.b);
-    this.splits.push({ b: this.#apart, from, to: from + ms, merged: from + ms + merge });
+    const to = from + ms;
+    const merged = to + merge;
+    this.splits.push({ b: this.#apart, from, to, merged, known: merged + this.world.skew });
     if (broken) this.network.break((from, to) => this.#acrossNow(from, to));
     this.list.split(split, () => [...this.chats, ...this.proxies]);
     this.clock.after(ms, () => {

@@ -40,8 +40,9 @@ export class GossipBridge {
       cluster: "toychat",
       placementKey: placementKey(undefined),
       onPartition: all.onPartition,
-      probe: (address) => {
+      probe: ({ address }) => {
         all.probed.push(address);
+        if (all.lapsed.has(address)) return Promise.resolve("over");
         if (all.silent.has(address) || !all.reaches(agent.name, address)) return Promise.resolve("nothing");
         return Promise.resolve(all.refusing.has(address) ? "refused" : "life");
       },
@@ -94,6 +95,8 @@ export class GossipHosts {
   readonly onPartition: OnPartition;
   /** Addresses of members that give no sign of life. */
   readonly silent: Set<string> = new Set();
+  /** Addresses of members that say that they may not accept any more. */
+  readonly lapsed: Set<string> = new Set();
   /** Addresses where nobody listens. */
   readonly refusing: Set<string> = new Set();
   /** Addresses of members that were asked for one. */

@@ -109,13 +109,14 @@ export class Examiner {
     const key = keyOf(host, member);
     if (this.#probing.has(key)) return;
     this.#probing.add(key);
-    const sign = askable ? await this.#options.probe(member.address) : "nothing";
+    const sign = askable ? await this.#options.probe(member) : "nothing";
     this.#probing.delete(key);
     if (sign === "life") return this.#stir(host, member);
     this.#stirring.delete(key);
     const strikes = (this.#strikes.get(key) ?? 0) + 1;
     this.#strikes.set(key, strikes);
-    if (strikes < STRIKES || this.#dead.has(key) || !this.#isDeath(host, sign)) return;
+    if (this.#dead.has(key)) return;
+    if (sign !== "over" && (strikes < STRIKES || !this.#isDeath(host, sign))) return;
     this.#dead.add(key);
     this.#judge(host, member, true);
   }

@@ -51,6 +51,15 @@ describe("a host whose bridge is silent", () => {
     all.end();
   });
 
+  test("loses one that says itself that it may not accept any more, within four seconds", async () => {
+    const all = await silenced();
+    all.lapsed.add("10.0.0.3:7001");
+    await all.clock.run(4000);
+    const left = ["chat-2 2 alive", "chat-a 0 alive", "proxy-c - alive"];
+    expect([all.bridge("a").list, all.bridge("b").list]).toEqual([left, left]);
+    all.end();
+  });
+
   test("loses all of them where nothing on it lives but the agent, its proxies a moment later", async () => {
     const all = await silenced();
     for (const port of [7001, 7002, 8080]) all.silent.add(`10.0.0.3:${port}`);
