@@ -28,18 +28,41 @@ import { failureText, type Report, type Work } from "./worker.ts";
 const PROGRESS_MS = 2000;
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 
-const { values } = parseArgs({
-  options: {
-    inputs: { type: "string", default: "100000" },
-    jobs: { type: "string", default: "1" },
-    seed: { type: "string", default: "1" },
-    batch: { type: "string", default: "0" },
-    target: { type: "string", multiple: true },
-    replay: { type: "string" },
-    runtime: { type: "string", default: "bun" },
-    list: { type: "boolean", default: false },
-  },
-});
+const HELP = `npm run fuzz -- [options]
+
+  --inputs N      how many inputs (default 100000), shared out among the targets
+  --jobs N        worker processes side by side (default 1)
+  --seed N        other inputs (default 1)
+  --batch N       with the seed: the batch to begin with, as a failure names it (default 0)
+  --target NAME   this target alone; may be given several times (default all)
+  --replay INPUT  with --target: one input, as a failure prints it
+  --runtime R     bun, deno or node for the workers (default bun)
+  --list          what targets there are
+  --help          this text
+`;
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        inputs: { type: "string", default: "100000" },
+        jobs: { type: "string", default: "1" },
+        seed: { type: "string", default: "1" },
+        batch: { type: "string", default: "0" },
+        target: { type: "string", multiple: true },
+        replay: { type: "string" },
+        runtime: { type: "string", default: "bun" },
+        list: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const values = readArguments();
 
 function number(name: "inputs" | "jobs" | "seed" | "batch"): number {
   const value = Number(values[name]);
@@ -140,4 +163,10 @@ function list(): number {
   return 0;
 }
 
+function help(): number {
+  console.log(HELP);
+  return 0;
+}
+
+if (values.help) process.exit(help());
 process.exit(values.list ? list() : values.replay === undefined ? await run() : await replay(values.replay));
