@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { apart, forgotten, within } from "./check_split.ts";
+import { apart, forgotten, unknown, within } from "./check_split.ts";
 import { notes } from "./checks.ts";
 import type { Client, Publication, Stay } from "./client.ts";
 import type { Model } from "./model.ts";
@@ -147,6 +147,7 @@ function excused(expectation: Expectation, stay: Stay): boolean {
   const before = severed ? Infinity : within(model.cluster, at, until)?.to ?? Infinity;
   // Who leaves while its proxy is cut off hears nothing of it any more.
   const heard = warned(receiver, target, at, before) || (stay.to !== undefined && stay.to < before);
+  if (unknown(model, target, at)) return true;
   if (acknowledged) return (model.kind !== "kill" && heard) || outOfTouch(expectation);
   // What an application sent on without an acknowledgement may be lost on its way, of which nobody is told.
   if (target !== room) return true;

@@ -40,8 +40,8 @@ export interface Partition {
   readonly to: number;
   /** When the list was. */
   readonly merged: number;
-  /** When all processes knew that. */
-  readonly known: number;
+  /** When all processes knew that: where the next one began before, as late as of that one. */
+  known: number;
 }
 
 /** Everything. */
@@ -257,7 +257,9 @@ export class Cluster {
     this.#apart = new Set(split.b);
     const to = from + ms;
     const merged = to + merge;
-    this.splits.push({ b: this.#apart, from, to, merged, known: merged + this.world.skew });
+    const known = merged + this.world.skew;
+    for (const before of this.splits) if (before.known >= from) before.known = known;
+    this.splits.push({ b: this.#apart, from, to, merged, known });
     if (broken) this.network.break((from, to) => this.#acrossNow(from, to));
     this.list.split(split, () => [...this.chats, ...this.proxies]);
     this.clock.after(ms, () => {
