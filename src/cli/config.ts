@@ -15,7 +15,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { errorMessage, ToychatError } from "../lib/errors.ts";
-import { allFlags, type Command, COMMANDS, type Flag, flagsOf } from "./commands.ts";
+import { allFlags, type Command, COMMANDS, flagsOf } from "./commands.ts";
+import type { Flag } from "./flag_table.ts";
 import type { FlagValue } from "./flags.ts";
 import { limitsText } from "./limits.ts";
 import { badUsage, quoted, suggestion } from "./usage.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Command, COMMANDS, COMMON, type Flag } from "./commands.ts";
+import { type Command, COMMANDS } from "./commands.ts";
+import { COMMON, type Flag } from "./flag_table.ts";
 import { VERSION } from "../lib/build_info.ts";
 
 /** The help of one command, or of the whole. */

@@ -4,7 +4,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { allFlags, type Command, COMMANDS, findCommand, type Flag, flagsOf } from "./commands.ts";
+import { allFlags, type Command, COMMANDS, findCommand, flagsOf } from "./commands.ts";
+import type { Flag } from "./flag_table.ts";
 import { badUsage, quoted, suggestion } from "./usage.ts";
 
 /** What the user asks for. */
