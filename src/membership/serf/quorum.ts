@@ -16,6 +16,9 @@
  * others have not. A host that has sealed keeps its place in the base although its ChatServers are withdrawn. One that
  * gives up its last ChatServer otherwise leaves the base, but not where the rest would have no majority without it.
  *
+ * Others that have dropped a host serve its rooms until they have it in their view again, and say so in their answers. So a
+ * host that does not accept yet waits 3 s after the last such answer, in whatever life of its bridge.
+ *
  * @module
  */
 
@@ -66,6 +69,8 @@ export const REGAIN_MS = 3000;
 export const NEWCOMER_MS = 5000;
 /** A host that knows of no other waits so long for its agent to meet some before it takes itself for the whole cluster. */
 export const LONELY_MS = 3000;
+/** A host that starts waits so long for the rest to answer after it has a majority: one may have given it up. */
+export const ROUND_MS = 500;
 /** Questions whose answers count. */
 const MAX_QUESTIONS = 16;
 /** Hosts of which anything is remembered. */
@@ -103,6 +108,8 @@ export class Quorum {
   #until = -Infinity;
   /** And count from here on. */
   #from = Infinity;
+  /** Not before this: others have given this host up. */
+  #outUntil = -Infinity;
   /** Whether a majority was lost once: one that is had again counts only after a while. */
   #sealed = false;
   #lapses = 0;
@@ -196,9 +203,9 @@ export class Quorum {
     if (!known || known.askedAt <= askedAt) {
       this.#witnesses.set(name, { askedAt, silent: new Set(silent), dropped: new Set(dropped) });
     }
-    this.#weigh(now);
     // Others serve the rooms of this host, and would not see it serve them too.
-    if (out?.includes(this.#self) && now < this.#from) this.#from = Math.max(this.#from, now + REGAIN_MS);
+    if (out?.includes(this.#self) && now < this.#from) this.#outUntil = now + REGAIN_MS;
+    this.#weigh(now);
   }
 
   /** A question of another host has arrived. */
@@ -325,7 +332,7 @@ export class Quorum {
     }
     const ends = this.#base.map((name) => this.#endOf(name)).filter((at) => at > now).sort((a, b) => a - b);
     this.#until = ends.find((at) => !this.#holds(this.#base, at)) ?? Infinity;
-    if (this.#from === Infinity) this.#from = this.#waitsUntil(now);
+    if (now < this.#from) this.#from = Math.max(this.#waitsUntil(now), this.#outUntil);
     if (now >= this.#from) this.#begun = true;
   }
 
@@ -336,9 +343,11 @@ export class Quorum {
     return (met.length + 1) * 2 > this.#expectHosts;
   }
 
-  /** From when a majority counts that is had now. */
+  /** From when a majority counts that is had now, and perhaps was before. */
   #waitsUntil(now: number): number {
-    if (this.#sealed) return now + REGAIN_MS;
-    return this.#lonely ? Math.max(now, (this.#startedAt ?? now) + LONELY_MS) : now;
+    if (this.#begun) return Math.min(this.#from, now + REGAIN_MS);
+    if (this.#lonely) return Math.max(now, (this.#startedAt ?? now) + LONELY_MS);
+    const answered = this.#base.every((name) => this.#endOf(name) > now);
+    return answered ? now : Math.min(this.#from, now + ROUND_MS);
   }
 }

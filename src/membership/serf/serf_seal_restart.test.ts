@@ -1,0 +1,84 @@
+import { describe, expect, test } from "bun:test";
+import { GossipHosts } from "../../../tests/support/gossip_hosts.ts";
+import { ToychatError } from "../../lib/errors.ts";
+import { createPlacement, placementKey } from "../placement.ts";
+
+const KEY = placementKey(undefined);
+const ROOMS = Array.from({ length: 32 }, (_, i) => `room-${i}`);
+
+const address = (all: GossipHosts, host: string): string => `${all.agent(host).self.address}:7001`;
+
+/** Registers a ChatServer of a host, where it is let in. */
+function enters(all: GossipHosts, host: string, incarnation: string): boolean {
+  try {
+    all.bridge(host).register(`chat-${host}`, address(all, host), incarnation);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ToychatError) || error.code !== "sealed") throw error;
+    return false;
+  }
+}
+
+/** Hosts with a ChatServer each, which have known each other for long. */
+async function hosts(names: string): Promise<GossipHosts> {
+  const all = await GossipHosts.open([...names], "seal");
+  for (const name of names) {
+    expect(await all.clock.until(() => enters(all, name, name.repeat(6)), 10_000)).toBe(true);
+    await all.clock.run(200);
+  }
+  await all.clock.run(8000);
+  expect(all.list).toEqual([...names].map((name, slot) => `chat-${name} ${slot} alive`));
+  return all;
+}
+
+/** Rooms that ChatServers of several hosts take for their own. */
+function disputed(all: GossipHosts, names: string): string[] {
+  const placements = [...names].map((name) => createPlacement(all.bridge(name).host.view, KEY));
+  return ROOMS.filter((room) =>
+    [...names].filter((name, i) => placements[i]?.owner(room)?.id === `chat-${name}`).length > 1
+  );
+}
+
+const listed = (all: GossipHosts, host: string): string =>
+  all.bridge(host).host.view.members.map(({ id }) => id.slice("chat-".length)).join("");
+
+describe("a bridge that is started again while its host is cut off, with seal", () => {
+  /** Hosts of which `c` was given up, and has met the others again who do not list it as alive yet. */
+  async function healed(restart: boolean): Promise<GossipHosts> {
+    const all = await hosts("abc");
+    all.gossip.times.tagsMs = 2500;
+    all.gossip.part(["a", "b"], ["c"]);
+    await all.clock.run(10_500);
+    expect([listed(all, "a"), listed(all, "b")]).toEqual(["ab", "ab"]);
+    if (restart) {
+      all.bridge("c").kill();
+      await all.startBridge("c");
+    }
+    await all.clock.run(1500);
+    all.gossip.heal();
+    return all;
+  }
+
+  for (const restart of [true, false]) {
+    test(`no room has two owners when the host is back, ${restart ? "with" : "or without"} that restart`, async () => {
+      const all = await healed(restart);
+      const from = all.clock.now();
+      let enteredAt = Infinity;
+      let disputedMs = 0;
+      let before = from;
+      await all.clock.until(() => {
+        if (enteredAt === Infinity && enters(all, "c", "dddddd")) enteredAt = all.clock.now();
+        const now = all.clock.now();
+        if (disputed(all, "abc").length > 0) disputedMs += now - before;
+        before = now;
+        return all.clock.now() >= from + 20_000;
+      }, 30_000);
+      // An event that says who is there has to arrive.
+      expect(disputedMs).toBeLessThanOrEqual(all.gossip.times.eventMs);
+      expect(enteredAt - from).toBeGreaterThan(3000);
+      expect(enteredAt - from).toBeLessThan(7000);
+      expect(all.list.map((line) => line.split(" ")[2])).toEqual(["alive", "alive", "alive"]);
+      all.end();
+    });
+  }
+});
