@@ -55,6 +55,11 @@ export interface QuorumOptions {
   readonly mode: QuorumMode;
   /** With `seal` a host that never could accept waits until most of so many hosts have answered, itself included. Default 1. */
   readonly expectHosts?: number | undefined;
+  /**
+   * Whether the bridge's life before served, and no other host had ChatServers: where the agent lists no others, none are
+   * waited for. Default false.
+   */
+  readonly alone?: boolean | undefined;
 }
 
 /** Proof is good for so long after its question was sent. */
@@ -89,6 +94,7 @@ export class Quorum {
   readonly #self: string;
   readonly #mode: QuorumMode;
   readonly #expectHosts: number;
+  readonly #alone: boolean;
   #base: readonly string[] = [];
   /** Since when a host that is to come into the base is known. */
   readonly #newcomers: Map<string, number> = new Map();
@@ -119,6 +125,7 @@ export class Quorum {
     this.#self = options.self;
     this.#mode = options.mode;
     this.#expectHosts = options.expectHosts ?? 1;
+    this.#alone = options.alone ?? false;
   }
 
   /** How often the right to accept has ended by time. Who held members before such an end must not hold them after it. */
@@ -346,7 +353,7 @@ export class Quorum {
   /** From when a majority counts that is had now, and perhaps was before. */
   #waitsUntil(now: number): number {
     if (this.#begun) return Math.min(this.#from, now + REGAIN_MS);
-    if (this.#lonely) return Math.max(now, (this.#startedAt ?? now) + LONELY_MS);
+    if (this.#lonely) return this.#alone ? now : Math.max(now, (this.#startedAt ?? now) + LONELY_MS);
     const answered = this.#base.every((name) => this.#endOf(name) > now);
     return answered ? now : Math.min(this.#from, now + ROUND_MS);
   }

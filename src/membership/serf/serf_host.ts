@@ -152,8 +152,7 @@ export class SerfHost implements MemberBook {
     await refuseSharedAgent(agent, this.#clusterTag);
     const list = await agent.members();
     const self = this.#self = agent.agentName;
-    const restored = this.#restore(list);
-    this.#side = new Side({ ...this.#options, self, awaits: restored?.sealed ?? false });
+    this.#side = new Side({ ...this.#options, self, before: this.#restore(list) });
     this.#take(list);
     this.#liveness = this.#listen(self, this.#side);
     this.#liveness.start();

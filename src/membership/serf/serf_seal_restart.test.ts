@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { GossipHosts } from "../../../tests/support/gossip_hosts.ts";
 import { ToychatError } from "../../lib/errors.ts";
+import { ALONE_MS, LEASE } from "../lease_times.ts";
 import { createPlacement, placementKey } from "../placement.ts";
 
 const KEY = placementKey(undefined);
@@ -81,4 +82,41 @@ describe("a bridge that is started again while its host is cut off, with seal", 
       all.end();
     });
   }
+});
+
+describe("a bridge that is started again where its agent lists no other host, with seal", () => {
+  /** The bridge of `a` dies and is back after a second; returns whether and how soon its ChatServer was let in. */
+  async function restarted(all: GossipHosts): Promise<{ readonly soon: boolean; readonly ms: number }> {
+    const diedAt = all.clock.now();
+    all.bridge("a").kill();
+    await all.clock.run(1000);
+    await all.startBridge("a");
+    const soon = await all.clock.until(() => enters(all, "a", "aaaaaa"), 10_000);
+    return { soon, ms: all.clock.now() - diedAt };
+  }
+
+  test("lets its ChatServers in before their leases are over, where it always was the whole cluster", async () => {
+    const all = await hosts("a");
+    const { soon, ms } = await restarted(all);
+    expect([soon, ms < ALONE_MS - LEASE.renewMs]).toEqual([true, true]);
+    await all.clock.run(10_000);
+    expect([all.list, all.bridge("a").revoked]).toEqual([["chat-a 0 alive"], []]);
+    all.end();
+  });
+
+  test("waits for others where it had some: its agent may be new, and have the tag from the bridge before", async () => {
+    const all = await hosts("ab");
+    for (const pair of ["a>b", "b>a"]) all.gossip.lost.add(pair);
+    all.agent("a").list.delete("b");
+    const { ms } = await restarted(all);
+    expect(ms).toBeGreaterThan(1000 + 3000);
+    all.end();
+  });
+
+  test("stays sealed where the agent lists others that cannot be heard", async () => {
+    const all = await hosts("abc");
+    for (const pair of ["a>b", "a>c", "b>a", "c>a"]) all.gossip.lost.add(pair);
+    expect(await restarted(all)).toMatchObject({ soon: false });
+    all.end();
+  });
 });

@@ -8,6 +8,7 @@ import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { OnPartition } from "../bridge_agent.ts";
 import type { HostInfo } from "./cluster_book.ts";
+import type { HostValue } from "./host_tag.ts";
 import { PROOF_MS, Quorum, type Testimony } from "./quorum.ts";
 
 /** Options of {@linkcode Side}. */
@@ -18,8 +19,8 @@ export interface SideOptions {
   readonly onPartition: OnPartition;
   /** With `seal`: how many hosts there are to be, of which a start waits for most. Default 1. */
   readonly expectHosts?: number | undefined;
-  /** Whether the own host has sealed in the bridge's life before, and its ChatServers are still to come back. */
-  readonly awaits: boolean;
+  /** What the bridge's life before has published last, where the agent still has it. */
+  readonly before: HostValue | undefined;
   /** Where events go. */
   readonly log: Logger;
   /** Where to count. */
@@ -37,6 +38,17 @@ export interface Judgement {
 /** ChatServers that were withdrawn because their host sealed come back within so long, or do not. */
 const RETURN_MS = 30_000;
 
+/**
+ * Whether a host served, and all slots that were ever placed are its own ChatServers': no other host has any. That its agent
+ * lists nobody does not say so: an agent that was just restarted, and got the tag from a bridge that lived on, has not met
+ * the others yet.
+ */
+function servedAlone({ sealed, slots, members }: HostValue): boolean {
+  const placed = new Set(members.filter(({ state }) => state !== "joining").map(({ slot }) => slot));
+  return !sealed && slots > 0 &&
+    Array.from({ length: slots }, (_, slot) => slot).every((slot) => placed.has(slot));
+}
+
 /** One host's side. */
 export class Side {
   /** Who heard whom. */
@@ -50,11 +62,13 @@ export class Side {
 
   /** With `seal` nobody may accept before others were heard. */
   constructor(options: SideOptions) {
-    const { self, onPartition, expectHosts, awaits, metrics } = options;
+    const { self, onPartition, expectHosts, before, metrics } = options;
     this.#options = options;
-    this.quorum = new Quorum({ self, mode: onPartition, expectHosts });
+    const alone = before !== undefined && servedAlone(before);
+    this.quorum = new Quorum({ self, mode: onPartition, expectHosts, alone });
     this.#sealed = onPartition === "seal";
-    this.#awaits = this.#sealed && awaits;
+    // Sealed before: its ChatServers are still to come back.
+    this.#awaits = this.#sealed && (before?.sealed ?? false);
     metrics.gauge("toychat_sealed", () => this.#sealed ? 1 : 0);
   }
 
