@@ -229,7 +229,7 @@ function openSerf(
   const client = new SerfClient({ transport, address, clock, log, metrics, ...key });
   const probe = tcpProbe(transport, clock);
   const host = new SerfHost({ ...common, agent: client, onPartition, expectHosts, probe });
-  return { host, agent: new HostAgent(client, host) };
+  return { host, agent: new HostAgent(client, host, clock) };
 }
 
 /** What whoever starts a bridge is told of an agent that does not let it. */

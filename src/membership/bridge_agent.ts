@@ -83,7 +83,7 @@ export interface BridgeAgent {
   respond(id: number, payload: Uint8Array): Promise<void>;
   /** Has the agent join others; resolves with how many it has reached. */
   join(addresses: readonly string[]): Promise<number>;
-  /** Has the agents give up one that failed; `prune` also forgets it. */
+  /** Has the agents give up one that failed; `prune` also forgets it, once all bridges know. */
   forceLeave(name: string, prune: boolean): Promise<void>;
   /** Calls `listener` with each user event and query, those of toychat itself included. Returns a function that ends it. */
   onEvent(listener: (event: AgentEvent) => void): () => void;

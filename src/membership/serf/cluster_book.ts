@@ -174,6 +174,19 @@ export class ClusterBook {
     return true;
   }
 
+  /**
+   * With `keepFailed`: a host that the own agent does not list any more counts as one that left, by an operator's word. False
+   * where it is listed, or was never known.
+   */
+  dismiss(name: string): boolean {
+    const host = this.#list.hosts.get(name);
+    if (host?.missingAt === undefined || !this.#keepFailed) return false;
+    host.status = "left";
+    host.missingAt = undefined;
+    this.#resolved = undefined;
+    return true;
+  }
+
   /** With `keepFailed`: the names of hosts that have failed or are missing and were not given up. */
   kept(): string[] {
     return [...this.#list.hosts.values()].filter((host) => this.#isKept(host)).map(({ name }) => name);

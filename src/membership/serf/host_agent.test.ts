@@ -16,11 +16,13 @@ async function opened(): Promise<HostAgent> {
   serf = new FakeSerf({ agent: { authKey: KEY }, client: { authKey: KEY } });
   await serf.start();
   status = { agent: "a", connected: true, sealed: false, onPartition: "serve", hosts: [] };
-  return new HostAgent(serf.client, {
+  const host = {
     get status() {
       return status;
     },
-  } as SerfHost);
+    dismiss: () => {},
+  } as Partial<SerfHost> as SerfHost;
+  return new HostAgent(serf.client, host, serf.clock);
 }
 
 describe("the agent as callers of the bridge see it", () => {
@@ -78,6 +80,24 @@ describe("the agent as callers of the bridge see it", () => {
     const told = await serf.end(asked);
     expect(told).toEqual({ acks: ["a"], answers: [] });
   });
+
+  for (const onPartition of ["serve", "seal"] as const) {
+    test(`forgets an agent with ${onPartition}, with seal only once bridges have seen it leave`, async () => {
+      const agent = await opened();
+      status = { ...status, onPartition };
+      serf.agent.members.push(fakeMember("b", { status: "failed" }));
+      const forgotten = agent.forceLeave("b", true);
+      let leftAt = Infinity;
+      const seen = (): string | undefined => serf.agent.members.find(({ name }) => name === "b")?.status;
+      await serf.clock.until(() => {
+        if (seen() === "left") leftAt = Math.min(leftAt, serf.clock.now());
+        return seen() === undefined;
+      }, 5000);
+      const shownMs = Math.max(0, serf.clock.now() - leftAt);
+      await serf.end(forgotten);
+      expect([seen(), shownMs >= 2000]).toEqual([undefined, onPartition === "seal"]);
+    });
+  }
 
   test("tells what it refused in its own words", async () => {
     const agent = await opened();

@@ -218,6 +218,11 @@ export class SerfHost implements MemberBook {
     return await askHostToDrain(agent, this.#clusterTag, holder.host, member);
   }
 
+  /** An operator says that a host which the agent does not list any more is gone: it needs no majority any more. */
+  dismiss(name: string): void {
+    if (this.#book.dismiss(name)) this.#judge();
+  }
+
   /** Resolves when the agent has what this host last published. */
   flush(): Promise<void> {
     return this.#publisher.flush();

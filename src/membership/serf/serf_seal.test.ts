@@ -3,6 +3,8 @@ import { GossipHosts } from "../../../tests/support/gossip_hosts.ts";
 import { ToychatError } from "../../lib/errors.ts";
 import { ALONE_MS, LEASE } from "../lease_times.ts";
 import { createPlacement, placementKey } from "../placement.ts";
+import { HostAgent } from "./host_agent.ts";
+import type { SerfClient } from "./serf_client.ts";
 
 const KEY = placementKey(undefined);
 const ROOMS = Array.from({ length: 32 }, (_, i) => `room-${i}`);
@@ -117,6 +119,71 @@ describe("a bridge that is started again where its agent lists no other host, wi
     const all = await hosts("abc");
     for (const pair of ["a>b", "a>c", "b>a", "c>a"]) all.gossip.lost.add(pair);
     expect(await restarted(all)).toMatchObject({ soon: false });
+    all.end();
+  });
+});
+
+describe("a host that died for good, with seal", () => {
+  /** What agents do when told: those that are there call the host `left`, or forget it in the same instant. */
+  function operator(all: GossipHosts, host: string): HostAgent {
+    const forceLeave = (name: string, { prune = false } = {}): Promise<void> => {
+      all.clock.after(all.gossip.times.tagsMs, () => {
+        for (const { list } of all.gossip.agents.values()) {
+          const known = list.get(name);
+          if (known) list.set(name, { ...known, status: "left" });
+          if (prune) list.delete(name);
+        }
+      });
+      return Promise.resolve();
+    };
+    return new HostAgent(
+      { forceLeave } as Partial<SerfClient> as SerfClient,
+      all.bridge(host).host,
+      all.clock,
+    );
+  }
+
+  /** Of two hosts the one whose name is lower has died, and the other one has sealed. */
+  async function widowed(): Promise<GossipHosts> {
+    const all = await hosts("ab");
+    all.bridge("a").kill();
+    all.agent("a").kill();
+    await all.clock.run(15_000);
+    expect(all.bridge("b").host.sealed).toBe(true);
+    return all;
+  }
+
+  const known = (all: GossipHosts): string =>
+    all.bridge("b").host.status.hosts.map(({ name }) => name).join("");
+
+  for (const prune of [false, true]) {
+    test(`counts no more when an operator gives it up, ${prune ? "with" : "without"} prune`, async () => {
+      const all = await widowed();
+      const told = operator(all, "b").forceLeave("a", prune);
+      expect(await all.clock.until(() => enters(all, "b", "bbbbb2"), 4000)).toBe(true);
+      await told;
+      await all.clock.run(2000);
+      expect([all.bridge("b").list, known(all)]).toEqual([["chat-b 0 alive"], prune ? "b" : "ab"]);
+      all.end();
+    });
+  }
+
+  test("counts on when the agent has forgotten it, until an operator gives it up", async () => {
+    const all = await widowed();
+    all.agent("b").list.delete("a");
+    await all.clock.run(600_000);
+    expect(all.bridge("b").host.sealed).toBe(true);
+    await operator(all, "b").forceLeave("a", false);
+    expect(await all.clock.until(() => enters(all, "b", "bbbbb2"), 4000)).toBe(true);
+    await all.clock.run(2000);
+    expect([all.bridge("b").list, known(all)]).toEqual([["chat-b 0 alive"], "b"]);
+    all.end();
+  });
+
+  test("is not dismissed by one bridge alone while its agent lists it", async () => {
+    const all = await widowed();
+    all.bridge("b").host.dismiss("a");
+    expect(await all.clock.until(() => !all.bridge("b").host.sealed, 10_000)).toBe(false);
     all.end();
   });
 });
