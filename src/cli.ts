@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `toychat dev`, `bridge`, `chat`, `proxy`, `members` and `owner`.
+ * The command line: `toychat dev`, `bridge`, `chat`, `proxy`, `members`, `owner`, `drain` and `token`.
  *
  * ```sh
  * deno run -A src/cli.ts --help

@@ -66,7 +66,7 @@ export const COMMANDS: readonly Command[] = [
     name: "bridge",
     about: "the list of members of this host; start one on each host, before the rest",
     more:
-      "Without a secret it listens on loopback only. It serves /healthz, /readyz and /metrics there, too.",
+      "Without a secret or tokens it listens on loopback only. It serves /healthz, /readyz and /metrics there, too.",
     flags: [
       grace,
       {
@@ -75,6 +75,10 @@ export const COMMANDS: readonly Command[] = [
         example: "127.0.0.1:7374",
         about: "where members connect",
         default: "127.0.0.1:7374",
+      },
+      {
+        ...metrics,
+        about: "port for /metrics and health alone, beside those of --listen; without a secret on 127.0.0.1",
       },
       ...agent,
       {

@@ -189,7 +189,12 @@ export const acceptTls: readonly Flag[] = [linkCert, linkKey, linkCa, linkVerify
 /** TLS within the cluster, for who does both. */
 export const bothTls: readonly Flag[] = [...linkTls, linkVerify];
 /** Whom to ask about the cluster, and how. */
-export const asking: readonly Flag[] = [bridge, token, ...linkTls, json];
+export const asking: readonly Flag[] = [
+  { ...bridge, about: "a bridge, of any host" },
+  token,
+  ...linkTls,
+  json,
+];
 
 /** The flags of every command. */
 export const COMMON: readonly Flag[] = [

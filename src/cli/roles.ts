@@ -58,6 +58,7 @@ export async function bridge(context: Context, life: Life): Promise<object> {
   const tokens = readBridgeTokens(flags);
   const listen = guardedListen(context, "bridge", BRIDGE_PORT, tokens !== undefined);
   const tls = linkServerTls(flags);
+  const health = healthListen(context, "metrics");
   const server = new Bridge({
     transport,
     listen: { ...listen, ...(tls ? { tls } : {}) },
@@ -68,11 +69,12 @@ export async function bridge(context: Context, life: Life): Promise<object> {
     ...(serf ? { serf } : {}),
     ...secretOf(context),
   });
+  const socket = health && await serveHealth(context, server, "metrics", health, [metrics], life);
   life.onStop(() => server.stop());
   life.onDrain(flags.graceMs(), () => server.drain());
   if (tls) reloadOnHangup(life, log, () => linkServerTls(flags), (fresh) => server.setCertificate(fresh));
   await named(flags.text("listen") ? flags.source("listen") : "the bridge", server.start());
-  return { role: "bridge", listen: server.address };
+  return { role: "bridge", listen: server.address, ...(socket ? { metrics: socket.port } : {}) };
 }
 
 /** `toychat chat`. */

@@ -73,7 +73,8 @@ describe("the hosts that docs/serf.md sets up", () => {
   });
 
   test("rotate their gossip key by the commands shown, and remember it over a restart", async () => {
-    const script = `OLD='${key}'\nset -e\n${ours(commands("Rotate the gossip key"), 1)}`;
+    const shown = ours(commands("Rotate the gossip key"), 1).replace("GOSSIP-KEY", key);
+    const script = `set -e\n${shown}`;
     const rotated = await hosts.run(1, ["sh", "-c", script]);
     expect([rotated.code, rotated.stdout + rotated.stderr]).toEqual([0, expect.stringContaining("[3/3]")]);
     const fresh = keyring(1);
@@ -110,7 +111,7 @@ describe("the hosts that docs/serf.md sets up", () => {
     const list = JSON.parse(asked.stdout) as { id: string; address: string; state: string }[];
     expect(list.map(({ id, state }) => `${id} ${state}`).sort()).toEqual(["a-7401 alive", "a-proxy alive"]);
     expect(list.map(({ address }) => address)).toContain(`${hosts.address(1)}:7401`);
-    for (const port of [17401, 9100]) {
+    for (const port of [17401, 9100, 9101]) {
       expect((await fetch(`http://${hosts.address(1)}:${port}/readyz`)).status).toBe(200);
     }
     expect(await proxy.stop()).toEqual({ code: 0, signal: null });
