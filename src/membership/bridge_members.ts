@@ -70,7 +70,7 @@ export interface BridgeMembersOptions {
 }
 
 /** Why a member is withdrawn. */
-export type Withdrawal = "closed" | "left" | "silent" | "sealed" | "conflict" | "absent";
+export type Withdrawal = "closed" | "left" | "silent" | "sealed" | "conflict" | "absent" | "full";
 
 /** For so long after a start views are marked as settling. */
 const SETTLE_MS = 2000;

@@ -6,7 +6,7 @@
  */
 import { type Cancel, delay } from "../../lib/clock.ts";
 import { printable, ToychatError } from "../../lib/errors.ts";
-import type { BookKeeper, MemberBook } from "../bridge_members.ts";
+import type { BookKeeper, MemberBook, Withdrawal } from "../bridge_members.ts";
 import { ALONE_MS } from "../lease_times.ts";
 import type { Claim } from "../registry.ts";
 import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
@@ -290,7 +290,9 @@ export class SerfHost implements MemberBook {
   #take(list: readonly SerfMember[]): void {
     const own = list.find(({ name }) => name === this.#self);
     const moved = own !== undefined && own.address !== this.#publisher.address;
-    if (own) this.#publisher.seen(own.address, own.tags.get(HOST_TAG));
+    if (own) this.#publisher.seen(own.address, own.tags);
+    // What nobody can be told of would have its rooms twice.
+    for (const { id, incarnation } of this.#publisher.excess()) this.#revoke(id, incarnation, "full");
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
     const now = this.#options.clock.now();
     const unproved = this.#unproved();
@@ -322,7 +324,7 @@ export class SerfHost implements MemberBook {
     }
   }
 
-  #revoke(id: string, incarnation: string, reason: "sealed" | "conflict" | "absent"): void {
+  #revoke(id: string, incarnation: string, reason: Withdrawal): void {
     if (this.#own.withdraw(id, incarnation)) this.#keeper?.revoked(id, incarnation, reason);
   }
 
