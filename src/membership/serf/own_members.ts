@@ -82,7 +82,8 @@ export class OwnMembers {
    * Enters a member, or changes the entry of the same incarnation. A ChatServer that is new is `joining` until its claim
    * stands.
    *
-   * @throws {ToychatError} what {@linkcode Registry.claim} throws, and what `fits` throws.
+   * @throws {ToychatError} what {@linkcode Registry.claim} throws, and what `fits` throws; `duplicate_member_id` also where
+   * another host's claim to the id beats this one: the member that it was to replace is then gone as well.
    */
   claim(claim: Claim): Member {
     const { claims, fits, onChange } = this.#options;
@@ -102,7 +103,15 @@ export class OwnMembers {
     if (!same) this.#drop(claim.id);
     if (member.state === "joining" && !this.#waiting.has(member.id)) this.#wait(member);
     onChange([member], []);
-    return member;
+    return this.#entered(member);
+  }
+
+  /** A member that has just been told, as it stands; it may have lost its place at once. */
+  #entered({ id, incarnation }: Member): Member {
+    const member = this.get(id);
+    if (member?.incarnation === incarnation) return member;
+    const other = this.#options.claims.holder(id);
+    throw other ? taken(id, other.host, other.member) : withdrawn(id);
   }
 
   #claimed(given: Claim, before: Member | undefined): Claim {
@@ -186,13 +195,17 @@ export class OwnMembers {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     waiting?.cancel();
-    waiting?.reject(new ToychatError("withdrawn", `"${id}" was withdrawn before its claim stood`));
+    waiting?.reject(withdrawn(id));
   }
 }
 
 /** A member that comes back in the same life may have begun to drain; it never becomes placed by that. */
 function kept(before: MemberState, now: MemberState | undefined): MemberState {
   return now === "draining" ? "draining" : before;
+}
+
+function withdrawn(id: string): ToychatError {
+  return new ToychatError("withdrawn", `"${id}" was withdrawn before its claim stood: register again`);
 }
 
 function taken(id: string, host: string, { role, address }: Member): ToychatError {

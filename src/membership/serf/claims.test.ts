@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test";
+import { BRIDGE_HOST, BridgeCluster } from "../../../tests/support/bridge_cluster.ts";
+import { fakeMember, type FakeQuery, FakeSerfAgent } from "../../../tests/support/fake_serf_agent.ts";
+import { GossipHosts } from "../../../tests/support/gossip_hosts.ts";
+import { ToychatError } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/log.ts";
+import { placementKey } from "../placement.ts";
+import type { Member } from "../view.ts";
+import { clusterTag, encodeHost, HOST_TAG, hostHash } from "./host_tag.ts";
+import { encodeAnswer } from "./live_query.ts";
+
+/** The tag of a host without a bridge that says this of its members. */
+function tagOf(members: readonly Member[], agentAddress: string, secret?: string): Map<string, string> {
+  const tag = clusterTag("toychat", placementKey(secret));
+  return new Map([[HOST_TAG, encodeHost({ clusterTag: tag, slots: 1, seq: 1, members, agentAddress })]]);
+}
+
+/** A placed ChatServer of the host at 10.0.0.2, whose claim to its id beats no other placed one. */
+const RIVAL: Member = {
+  id: "chat-z",
+  role: "chat",
+  address: "10.0.0.2:7001",
+  incarnation: "zzzzzz",
+  slot: 5,
+  state: "alive",
+};
+
+/** What a call throws, as `code: message`. */
+function refusal(call: () => unknown): string | undefined {
+  try {
+    call();
+  } catch (error) {
+    return error instanceof ToychatError ? `${error.code}: ${error.message}` : String(error);
+  }
+  return undefined;
+}
+
+/** Host a with a bridge, and host b, whose bridge is dead, with a rival. */
+async function besideRival(): Promise<GossipHosts> {
+  const all = await GossipHosts.open(["a"]);
+  all.bridge("a").register("chat-z", "10.0.0.1:7001", "aaaaaa");
+  await all.clock.run(2000);
+  all.gossip.agent("b", "10.0.0.2").tag(tagOf([RIVAL], "10.0.0.2"));
+  await all.clock.run(1000);
+  return all;
+}
+
+describe("a new life that another host's claim beats at once", () => {
+  test("is refused in words that name the host, and is not there", async () => {
+    const all = await besideRival();
+    const { host, list } = all.bridge("a");
+    expect(list).toEqual(["chat-z 0 alive"]);
+    const claim = { id: "chat-z", role: "chat", address: "10.0.0.1:7001", incarnation: "bbbbbb" } as const;
+    expect(refusal(() => host.claim({ ...claim, replaces: "aaaaaa" }))).toStartWith(
+      'duplicate_member_id: the id "chat-z" is taken by the chat at 10.0.0.2:7001 on the host "b"',
+    );
+    expect(host.settled("chat-z", "bbbbbb")).toBeUndefined();
+    expect(host.withdraw("chat-z", "bbbbbb")).toBe(false);
+    expect(host.view.members).toMatchObject([{ incarnation: "zzzzzz" }]);
+    all.end();
+  });
+
+  test("gives its process no lease, which it gets when the other one is gone", async () => {
+    const cluster = new BridgeCluster();
+    const { clock } = cluster;
+    const tag = clusterTag("toychat", placementKey("s3cret"));
+    const words = encodeAnswer(tag, { host: hostHash("b"), seq: 1, sealed: false, silent: [], out: [] });
+    const onQuery = ({ filterNodes, answer }: FakeQuery): void => {
+      if (filterNodes.length === 0) answer("b", new TextEncoder().encode(words));
+    };
+    const transport = cluster.at(BRIDGE_HOST);
+    const agent = new FakeSerfAgent({ transport, clock, name: "a", address: BRIDGE_HOST, onQuery });
+    const other = (members: readonly Member[]) =>
+      fakeMember("b", { address: "10.0.0.2", tags: tagOf(members, "10.0.0.2", "s3cret") });
+    const { self } = agent;
+    await agent.start();
+    await cluster.finish(cluster.startBridge({ serf: {} }));
+    const logged: unknown[] = [];
+    const log: Logger = (_level, event, { code } = {}) => logged.push(code ?? event);
+    const member = await cluster.join("chat-z", "chat", { log });
+    agent.members = [self, other([RIVAL])];
+    await clock.run(1000);
+    expect(member.lease.held()).toBe(true);
+    cluster.freeze(member.host, member.clock);
+    await clock.run(2300);
+    logged.length = 0;
+    cluster.thaw(member.host, member.clock);
+    for (let i = 0; i < 50; i++) {
+      await clock.run(100);
+      expect(member.lease.held()).toBe(false);
+    }
+    expect(cluster.bridge.view.members).toEqual([RIVAL]);
+    // It is told so on the connection that it has, each time that it tries.
+    expect(new Set(logged)).toEqual(new Set(["duplicate_member_id"]));
+    agent.members = [self, other([])];
+    await clock.run(3000);
+    expect([member.lease.held(), member.rejoins, cluster.ids()]).toEqual([true, 1, ["chat-z"]]);
+    cluster.cut(member.host);
+    await cluster.finish(Promise.all([member.membership.close(), cluster.bridge.stop(), agent.kill()]));
+  });
+});
