@@ -45,6 +45,34 @@ async function besideRival(): Promise<GossipHosts> {
   return all;
 }
 
+describe("a claim that makes no sense", () => {
+  test.each(
+    [
+      [{ slot: null }, "invalid_slot: slot is null: give a whole number from 0 to 1023, or leave it out"],
+      [{ slot: 1024 }, "invalid_slot: slot is 1024"],
+      [{ slot: [0] }, "invalid_slot: slot is an object or a list"],
+      [{ replaces: null }, "invalid_incarnation: replaces is null"],
+      [{ replaces: "" }, 'invalid_incarnation: replaces is ""'],
+      [{ slot: null, replaces: "aaaaaa" }, "invalid_slot"],
+    ] as const,
+  )("as by %j is refused before anything becomes of it", async (given, words) => {
+    const all = await GossipHosts.open(["a"]);
+    const { host } = all.bridge("a");
+    all.bridge("a").register("chat-1", "10.0.0.1:7001", "aaaaaa");
+    await all.clock.run(2000);
+    // Nobody holds it any more: a sound claim would take its place.
+    all.bridge("a").held.clear();
+    const { view } = host;
+    for (const id of ["chat-1", "chat-2"]) {
+      const claim = { id, role: "chat", address: "10.0.0.1:7002", incarnation: "bbbbbb", ...given };
+      expect(refusal(() => host.claim(claim as never))).toStartWith(words);
+    }
+    await all.clock.run(2000);
+    expect(host.view).toBe(view);
+    all.end();
+  });
+});
+
 describe("a new life that another host's claim beats at once", () => {
   test("is refused in words that name the host, and is not there", async () => {
     const all = await besideRival();

@@ -6,7 +6,6 @@
  */
 import type { Cancel, Clock } from "../../lib/clock.ts";
 import { ToychatError } from "../../lib/errors.ts";
-import { checkMember } from "../names.ts";
 import { type Claim, Registry } from "../registry.ts";
 import type { Member, MemberState } from "../view.ts";
 
@@ -82,6 +81,8 @@ export class OwnMembers {
    * Enters a member, or changes the entry of the same incarnation. A ChatServer that is new is `joining` until its claim
    * stands.
    *
+   * @param claim one that `checkClaim` found sound.
+   *
    * @throws {ToychatError} what {@linkcode Registry.claim} throws, and what `fits` throws; `duplicate_member_id` also where
    * another host's claim to the id beats this one: the member that it was to replace is then gone as well.
    */
@@ -116,7 +117,6 @@ export class OwnMembers {
 
   #claimed(given: Claim, before: Member | undefined): Claim {
     const { claims, published } = this.#options;
-    checkMember(given);
     const claim = { ...given, address: published(given) };
     if (claim.role !== "chat") return claim;
     if (before) return { ...claim, slot: before.slot, state: kept(before.state, claim.state) };

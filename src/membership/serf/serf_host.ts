@@ -8,7 +8,7 @@ import { type Cancel, delay } from "../../lib/clock.ts";
 import { printable, ToychatError } from "../../lib/errors.ts";
 import type { BookKeeper, MemberBook, Withdrawal } from "../bridge_members.ts";
 import { ALONE_MS } from "../lease_times.ts";
-import type { Claim } from "../registry.ts";
+import { checkClaim, type Claim } from "../registry.ts";
 import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
 import type { OwnLoss } from "./conflicts.ts";
@@ -192,6 +192,7 @@ export class SerfHost implements MemberBook {
         "this host hears less than the majority of the hosts with ChatServers, and may not serve until it does",
       );
     }
+    checkClaim(claim);
     this.#supersede(claim);
     return this.#own.claim(claim);
   }
