@@ -127,3 +127,40 @@ describe("a new life that another host's claim beats at once", () => {
     await cluster.finish(Promise.all([member.membership.close(), cluster.bridge.stop(), agent.kill()]));
   });
 });
+
+describe("a slot that is lost while none is free", () => {
+  /** Host a with a ChatServer in slot 0, and others whose ChatServers, of lower ids, hold all slots. */
+  async function full(): Promise<GossipHosts> {
+    const all = await GossipHosts.open(["a"]);
+    all.bridge("a").register("z", "10.0.0.1:7001", "aaaaaa");
+    await all.clock.run(2000);
+    for (let first = 0, host = 2; first < 1024; first += 24, host++) {
+      const address = `10.0.0.${host}`;
+      const slots = Array.from({ length: Math.min(24, 1024 - first) }, (_, i) => first + i);
+      const members = slots.map((slot): Member => {
+        const incarnation = slot.toString(36).padStart(6, "0");
+        const place = { address: `${address}:${7000 + slot}`, slot };
+        return { id: `c${slot}`, role: "chat", incarnation, ...place, state: "alive" };
+      });
+      all.gossip.agent(`h${host}`, address).tag(tagOf(members, address));
+    }
+    await all.clock.run(1000);
+    return all;
+  }
+
+  test("costs the ChatServer its place: the view goes on, and it is in again once there is one", async () => {
+    const all = await full();
+    const bridge = all.bridge("a");
+    expect(bridge.revoked).toEqual(["z conflict"]);
+    expect(bridge.host.view.members).toHaveLength(1024);
+    const join = (): unknown => bridge.register("z", "10.0.0.1:7001", "bbbbbb");
+    expect(refusal(join)).toStartWith("no_free_slot");
+    all.agent("h2").tag(tagOf([], "10.0.0.2"));
+    await all.clock.run(1000);
+    expect(bridge.host.view.members).toHaveLength(1000);
+    expect(refusal(join)).toBeUndefined();
+    await all.clock.run(2000);
+    expect(bridge.list).toContain("z 0 alive");
+    all.end();
+  });
+});

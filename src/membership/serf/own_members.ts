@@ -155,16 +155,30 @@ export class OwnMembers {
     return true;
   }
 
-  /** Another member holds this one's slot: it joins again with a free one, and stays in the life that it has. */
-  move(id: string): void {
+  /**
+   * Another member holds this one's slot: it joins again with a free one, and stays in the life that it has. False where
+   * none is free.
+   */
+  move(id: string): boolean {
     const member = this.get(id);
-    if (!member || member.slot === undefined) return;
-    const slot = this.#options.claims.freeSlot();
+    if (!member || member.slot === undefined) return true;
+    const slot = this.#freeSlot();
+    if (slot === undefined) return false;
     const state = member.state === "draining" ? "draining" : "joining";
     const moved = this.#registry.claim({ ...member, slot, state });
     this.#waiting.get(id)?.cancel();
     if (state === "joining") this.#wait(moved);
     this.#options.onChange([moved], []);
+    return true;
+  }
+
+  #freeSlot(): number | undefined {
+    try {
+      return this.#options.claims.freeSlot();
+    } catch (error) {
+      if (error instanceof ToychatError && error.code === "no_free_slot") return undefined;
+      throw error;
+    }
   }
 
   /** Ends what waits. */

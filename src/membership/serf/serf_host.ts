@@ -109,7 +109,8 @@ export class SerfHost implements MemberBook {
       onTick: () => this.#judge(),
     });
     for (const status of ["alive", "leaving", "failed"] as const) {
-      metrics.gauge("toychat_serf_hosts", () => this.#count(status), { status });
+      const known = (): number => this.#known().filter((host) => host.status === status).length;
+      metrics.gauge("toychat_serf_hosts", known, { status });
     }
   }
 
@@ -346,16 +347,8 @@ export class SerfHost implements MemberBook {
   /** Makes the view anew where something has changed, and mends what the own host has lost to others. */
   #resolve(): void {
     if (this.#resolving) return;
-    this.#resolving = true;
-    let outcome = this.#outcome();
-    for (let round = 0; outcome.lost[0] && round < MAX_ROUNDS; round++) {
-      this.#mend(outcome.lost[0]);
-      outcome = this.#outcome();
-    }
-    this.#resolving = false;
-    const { slots } = this.#book;
-    const { placementKey } = this.#options;
-    const { members } = outcome;
+    const members = this.#mended();
+    const [{ slots }, { placementKey }] = [this.#book, this.#options];
     if (members === this.#made && slots === this.#view.slots) return;
     this.#made = members;
     const view = createView({ members, slots, revision: this.#view.revision + 1, placementKey });
@@ -363,6 +356,20 @@ export class SerfHost implements MemberBook {
     if (slots !== this.#view.slots) this.#publisher.changed();
     this.#view = view;
     this.#keeper?.changed();
+  }
+
+  #mended(): readonly Member[] {
+    this.#resolving = true;
+    try {
+      let outcome = this.#outcome();
+      for (let round = 0; outcome.lost[0] && round < MAX_ROUNDS; round++) {
+        this.#mend(outcome.lost[0]);
+        outcome = this.#outcome();
+      }
+      return outcome.members;
+    } finally {
+      this.#resolving = false;
+    }
   }
 
   #outcome(): { readonly members: readonly Member[]; readonly lost: readonly OwnLoss[] } {
@@ -374,8 +381,8 @@ export class SerfHost implements MemberBook {
     const { log, metrics } = this.#options;
     log("warn", "member_conflict", { what, id, slot, host: printable(to.host, 128), other: to.member.id });
     metrics.count("toychat_member_conflicts_total", 1, { what });
-    if (what === "slot") this.#own.move(id);
-    else this.#revoke(id, incarnation, "conflict");
+    if (what === "slot" && this.#own.move(id)) return;
+    this.#revoke(id, incarnation, "conflict");
   }
 
   /** How many hosts count again once they answer. */
@@ -385,10 +392,6 @@ export class SerfHost implements MemberBook {
 
   #known(): readonly HostInfo[] {
     return this.#book.hosts(this.#options.clock.now());
-  }
-
-  #count(status: HostInfo["status"]): number {
-    return this.#known().filter((host) => host.status === status).length;
   }
 }
 
