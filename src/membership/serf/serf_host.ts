@@ -27,6 +27,7 @@ import { LIVE_QUERY } from "./live_query.ts";
 import { Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
 import { Publisher } from "./publisher.ts";
+import { checkExpectHosts } from "./serf_host_options.ts";
 import type { SerfAgent, SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
 import type { SerfMember, SerfQueryEvent } from "./serf_types.ts";
 import { refuseSharedAgent } from "./shared_agent.ts";
@@ -61,9 +62,10 @@ export class SerfHost implements MemberBook {
   #made: readonly Member[] = [];
   #resolving = false;
 
-  /** Does nothing until `start`. */
+  /** Does nothing until `start`. Throws `invalid_expect_hosts`. */
   constructor(options: SerfHostOptions) {
     const { agent, clock, log, metrics, cluster, placementKey, onPartition } = options;
+    checkExpectHosts(options.expectHosts);
     this.#options = options;
     this.#view = emptyView(placementKey);
     this.#clusterTag = clusterTag(cluster, placementKey);
@@ -105,7 +107,10 @@ export class SerfHost implements MemberBook {
         this.#resolve();
       },
       onQuery: (query) => this.#asked(query),
-      onUp: () => this.#renew(),
+      onUp: () => {
+        this.#liveness?.forgive();
+        this.#publisher.renew();
+      },
       onTick: () => this.#judge(),
     });
     for (const status of ["alive", "leaving", "failed"] as const) {
@@ -281,12 +286,6 @@ export class SerfHost implements MemberBook {
       isTaken: (slot) => this.#view.members.some((one) => one.slot === slot && !this.#own.get(one.id)),
       freeSlot: () => this.#book.freeSlot(now()),
     };
-  }
-
-  /** The agent is back, and may have lost what it published. */
-  #renew(): void {
-    this.#liveness?.forgive();
-    this.#publisher.renew();
   }
 
   #take(list: readonly SerfMember[]): void {
