@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { GossipHosts } from "../../../tests/support/gossip_hosts.ts";
-import { ToychatError } from "../../lib/errors.ts";
+import type { ToychatError } from "../../lib/errors.ts";
 
 const OTHER = "dc";
 
