@@ -58,7 +58,7 @@ const expectHosts: Flag = {
   name: "expect-hosts",
   value: "N",
   example: "3",
-  about: "with --partition seal: the hosts of the cluster, of which a start waits for most",
+  about: "with --partition seal: the hosts of the cluster, 1 to 1024; a start waits for most",
 };
 const token: Flag = {
   name: "token-file",

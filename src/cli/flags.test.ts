@@ -86,6 +86,14 @@ test("counts are 1 to 99", () => {
   }
 });
 
+test("counts are at most what there may be", () => {
+  const flag = "expect-hosts";
+  expect(flags({ [flag]: "1024" }).count(flag, 1024)).toBe(1024);
+  for (const given of ["0", "1025", "1.5", "1e3", "99999999"]) {
+    expect(() => flags({ [flag]: given }).count(flag, 1024)).toThrow("give a number from 1 to 1024");
+  }
+});
+
 test("--grace is in seconds, up to an hour", () => {
   expect([flags({}).graceMs(), flags({ grace: "5" }).graceMs(), flags({ grace: "0.25" }).graceMs()])
     .toEqual([0, 5000, 250]);

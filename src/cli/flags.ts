@@ -60,12 +60,12 @@ export class Flags {
     );
   }
 
-  /** A number of things, 1 to 99. */
-  count(name: string): number {
+  /** A number of things, 1 to `most`. */
+  count(name: string, most = 99): number {
     const given = this.#values.get(name);
     if (!given) return 1;
-    if (/^[1-9]\d?$/.test(given.value)) return Number(given.value);
-    throw badUsage(`${given.source} is ${quoted(given.value)}: give a number from 1 to 99`);
+    if (/^[1-9]\d{0,5}$/.test(given.value) && Number(given.value) <= most) return Number(given.value);
+    throw badUsage(`${given.source} is ${quoted(given.value)}: give a number from 1 to ${most}`);
   }
 
   /** `--grace`, in milliseconds; 0 where it was not given. */

@@ -6,6 +6,7 @@
 import process from "node:process";
 import type { BridgeSerfOptions } from "../http/bridge.ts";
 import type { Membership } from "../membership/membership.ts";
+import { MAX_EXPECT_HOSTS } from "../membership/serf/serf_host_options.ts";
 import { SerfMembership } from "../membership/serf/serf_membership.ts";
 import { bridgeMembership, type Context } from "./context.ts";
 import type { Flags } from "./flags.ts";
@@ -25,7 +26,8 @@ const AGENT_FLAGS = ["serf-auth", "partition", "expect-hosts"];
 function agentSettings(flags: Flags): Omit<BridgeSerfOptions, "address"> {
   const authKey = flags.text("serf-auth") ?? process.env["TOYCHAT_SERF_AUTH"];
   const onPartition = flags.choice("partition", ["serve", "seal"]);
-  const expect = flags.text("expect-hosts") === undefined ? {} : { expectHosts: flags.count("expect-hosts") };
+  const given = flags.text("expect-hosts") !== undefined;
+  const expect = given ? { expectHosts: flags.count("expect-hosts", MAX_EXPECT_HOSTS) } : {};
   if (expect.expectHosts !== undefined && onPartition === "serve") {
     throw badUsage(`${flags.source("expect-hosts")} is of no use without --partition seal: leave it out`);
   }

@@ -286,6 +286,7 @@ describe("a connection", () => {
     const member = { id: "a", role: "chat", address: "h:1", incarnation: "1" };
     const register = (params: object) => client.ask(rpc("cluster.register", { ...member, ...params }));
     expect(await register({ slots: 1e9 })).toMatchObject({ error: { data: { code: "invalid_slots" } } });
+    expect(await register({ slot: null })).toMatchObject({ error: { data: { code: "invalid_slot" } } });
     expect(await register({ slot: "0" })).toMatchObject({ error: { data: { code: "invalid_slot" } } });
     expect(await register({ incarnation: {} })).toMatchObject({
       error: { data: { code: "invalid_incarnation" } },

@@ -38,7 +38,7 @@ export interface BridgeSerfOptions {
    */
   readonly onPartition?: OnPartition;
   /**
-   * With `"seal"`: how many hosts the cluster has. A bridge that starts lets no ChatServer in before most of them have
+   * With `"seal"`: how many hosts the cluster has, 1 to 1024. A bridge that starts lets no ChatServer in before most of them have
    * answered, so that a host that is restarted while it is cut off does not take itself for all; default 1: it takes those
    * that it finds for all.
    */
@@ -102,7 +102,7 @@ export class Bridge {
   #address = "";
   #draining = false;
 
-  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty, and `bad_option`. */
+  /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty, `invalid_expect_hosts`, and `bad_option`. */
   constructor(options: BridgeOptions) {
     this.#options = options;
     const { clock = systemClock, log = noLog, transport } = options;

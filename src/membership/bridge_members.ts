@@ -70,7 +70,7 @@ export interface BridgeMembersOptions {
 }
 
 /** Why a member is withdrawn. */
-export type Withdrawal = "closed" | "left" | "silent" | "sealed" | "conflict" | "absent";
+export type Withdrawal = "closed" | "left" | "silent" | "sealed" | "conflict" | "absent" | "full";
 
 /** For so long after a start views are marked as settling. */
 const SETTLE_MS = 2000;
@@ -84,6 +84,8 @@ export class BridgeMembers {
   /** While views settle: the ids of members of this life of the bridge that are gone. */
   readonly #gone: Set<string> = new Set();
   readonly #timers: Set<Cancel> = new Set();
+  /** The connection whose member is being entered. */
+  #entering: BridgeSession | undefined;
   #settling = true;
   #newcomersWait: Promise<void> | undefined;
 
@@ -178,10 +180,12 @@ export class BridgeMembers {
     const session = this.#holders.get(id);
     log("warn", "member_withdrawn", { id, incarnation, reason });
     metrics.count("toychat_member_withdrawals_total", 1, { reason });
-    if (session?.member?.incarnation === incarnation) {
+    // One of another incarnation was to be replaced by the withdrawn one, and is not there any more either.
+    if (session?.member) {
       this.#holders.delete(id);
       session.member = undefined;
-      session.end(1000, "the member was withdrawn: register again");
+      // Who asks at this moment is refused by an answer.
+      if (session !== this.#entering) session.end(1000, "the member was withdrawn: register again");
     }
     onChange();
   }
@@ -205,7 +209,7 @@ export class BridgeMembers {
       );
     }
     const state = params.state === "draining" ? "draining" : "alive";
-    const member = book.claim({ ...(params as unknown as Claim), state });
+    const member = this.#claim(session, { ...(params as unknown as Claim), state });
     if (typeof slots === "number") book.raiseSlots(slots);
     this.#hold(session, member);
     log("info", "member_registered", { ...member });
@@ -213,6 +217,15 @@ export class BridgeMembers {
     onChange();
     const settled = book.settled?.(member.id, member.incarnation);
     return settled ? settled.then(() => this.#registered(member)) : this.#registered(member);
+  }
+
+  #claim(session: BridgeSession, claim: Claim): Member {
+    this.#entering = session;
+    try {
+      return this.#options.book.claim(claim);
+    } finally {
+      this.#entering = undefined;
+    }
   }
 
   #registered({ id, incarnation }: Member): object {

@@ -45,10 +45,10 @@ export function isSlot(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < MAX_SLOTS;
 }
 
-function shown(value: unknown): string {
-  return typeof value === "string"
-    ? `"${printable(value, 40)}"`
-    : `a ${value === null ? "null" : typeof value}`;
+/** A value from outside in a message. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return `"${printable(value, 40)}"`;
+  return typeof value === "object" && value !== null ? "an object or a list" : String(value);
 }
 
 /**

@@ -93,11 +93,21 @@ test("bad names are refused with what to write instead", () => {
   expect(() => claim("a", { address: "h:0" })).toThrow("use host:port");
   expect(() => claim("a", { role: "boss" as "chat" })).toThrow('"boss" is not a role');
   expect(() => claim("a", { slot: -1 })).toThrow("from 0 to 1023");
-  expect(() => claim("a", { incarnation: "A b" })).toThrow("an incarnation");
+  expect(() => claim("a", { incarnation: "A b" })).toThrow('incarnation is "A b": give');
   expect(claim("a", { address: "[::1]:7001" })).toBe(0);
 });
 
 test("when all slots are taken the next ChatServer is refused", () => {
   for (let i = 0; i < 1024; i++) claim(`c${i}`);
   expect(() => claim("more")).toThrow("all 1024 slots");
+});
+
+test("a claim whose slot or predecessor makes no sense is refused, null included", () => {
+  expect(() => claim("a", { slot: null as never })).toThrow(
+    "slot is null: give a whole number from 0 to 1023",
+  );
+  expect(() => claim("a", { replaces: null as never })).toThrow(
+    "replaces is null: give 1 to 32 characters of a-z",
+  );
+  expect(registry.view.members).toEqual([]);
 });

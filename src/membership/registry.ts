@@ -5,7 +5,7 @@
  * @module
  */
 import { ToychatError } from "../lib/errors.ts";
-import { checkMember, isIncarnation, isSlot, MAX_SLOTS } from "./names.ts";
+import { checkMember, isIncarnation, isSlot, MAX_SLOTS, shown } from "./names.ts";
 import { createView, type Member, type MemberState, type Role, type View } from "./view.ts";
 
 /** A member's claim to its id and, for a ChatServer, to a slot. */
@@ -58,8 +58,8 @@ export class Registry {
    * Enters a member, or changes the entry of the same incarnation.
    *
    * @throws {ToychatError} `invalid_member_id`, `invalid_member_role`, `invalid_member_address`,
-   * `invalid_incarnation`, `invalid_slot`; `duplicate_member_id` where another incarnation holds the id; `slot_taken`
-   * where another member holds the slot; `no_free_slot`.
+   * `invalid_incarnation` (`replaces` too), `invalid_slot`; `duplicate_member_id` where another incarnation holds the id;
+   * `slot_taken` where another member holds the slot; `no_free_slot`.
    */
   claim(claim: Claim): Member {
     checkClaim(claim);
@@ -144,12 +144,30 @@ function lowestFree(taken: ReadonlyMap<number, Member>): number {
   throw new ToychatError("no_free_slot", `all ${MAX_SLOTS} slots for ChatServers are taken`);
 }
 
-function checkClaim(claim: Claim): void {
+/**
+ * Checks a claim, which may come from outside, before anything is made of it.
+ *
+ * @throws {ToychatError} `invalid_member_id`, `invalid_member_role`, `invalid_member_address`, `invalid_incarnation`,
+ * `invalid_slot`.
+ */
+export function checkClaim(claim: Claim): void {
   checkMember(claim);
-  if (!isIncarnation(claim.incarnation)) {
-    throw new ToychatError("invalid_incarnation", 'an incarnation is 1 to 32 characters of a-z, 0-9 and "-"');
-  }
-  if (claim.slot !== undefined && !isSlot(claim.slot)) {
-    throw new ToychatError("invalid_slot", `a slot is a whole number from 0 to ${MAX_SLOTS - 1}`);
-  }
+  const { incarnation, slot, replaces } = claim;
+  if (!isIncarnation(incarnation)) throw notIncarnation("incarnation", incarnation);
+  if (replaces !== undefined && !isIncarnation(replaces)) throw notIncarnation("replaces", replaces);
+  if (slot === undefined || isSlot(slot)) return;
+  throw new ToychatError(
+    "invalid_slot",
+    `slot is ${shown(slot)}: give a whole number from 0 to ${
+      MAX_SLOTS - 1
+    }, or leave it out to get a free one`,
+  );
+}
+
+function notIncarnation(name: "incarnation" | "replaces", given: unknown): ToychatError {
+  const otherwise = name === "replaces" ? ", or leave it out where it takes nobody's place" : "";
+  return new ToychatError(
+    "invalid_incarnation",
+    `${name} is ${shown(given)}: give 1 to 32 characters of a-z, 0-9 and "-"${otherwise}`,
+  );
 }

@@ -122,10 +122,15 @@ export function encodeHost(host: HostPublication): string {
 }
 
 function tagsFull(fit: number, wanted: number, maxBytes: number): ToychatError {
+  const others = MAX_HOST_VALUE - maxBytes;
+  const room = others > 0
+    ? `${maxBytes} bytes that the agent's other tags leave of ${MAX_HOST_VALUE}`
+    : undefined;
   return new ToychatError(
     "tags_full",
-    `${wanted} members of this host need more than the ${maxBytes} bytes that its Serf agent can publish: the first ` +
-      `${fit} fit. Start further processes on another host, give them shorter ids, or take other tags off the agent`,
+    `${wanted} members of this host need more than the ${
+      room ?? `${maxBytes} bytes that its Serf agent can publish`
+    }: the first ${fit} fit. Start further processes on another host, give them shorter ids, or take other tags off the agent`,
   );
 }
 

@@ -6,7 +6,6 @@
  */
 import type { Cancel, Clock } from "../../lib/clock.ts";
 import { ToychatError } from "../../lib/errors.ts";
-import { checkMember } from "../names.ts";
 import { type Claim, Registry } from "../registry.ts";
 import type { Member, MemberState } from "../view.ts";
 
@@ -82,7 +81,10 @@ export class OwnMembers {
    * Enters a member, or changes the entry of the same incarnation. A ChatServer that is new is `joining` until its claim
    * stands.
    *
-   * @throws {ToychatError} what {@linkcode Registry.claim} throws, and what `fits` throws.
+   * @param claim one that `checkClaim` found sound.
+   *
+   * @throws {ToychatError} what {@linkcode Registry.claim} throws, and what `fits` throws; `duplicate_member_id` also where
+   * another host's claim to the id beats this one: the member that it was to replace is then gone as well.
    */
   claim(claim: Claim): Member {
     const { claims, fits, onChange } = this.#options;
@@ -102,12 +104,19 @@ export class OwnMembers {
     if (!same) this.#drop(claim.id);
     if (member.state === "joining" && !this.#waiting.has(member.id)) this.#wait(member);
     onChange([member], []);
-    return member;
+    return this.#entered(member);
+  }
+
+  /** A member that has just been told, as it stands; it may have lost its place at once. */
+  #entered({ id, incarnation }: Member): Member {
+    const member = this.get(id);
+    if (member?.incarnation === incarnation) return member;
+    const other = this.#options.claims.holder(id);
+    throw other ? taken(id, other.host, other.member) : withdrawn(id);
   }
 
   #claimed(given: Claim, before: Member | undefined): Claim {
     const { claims, published } = this.#options;
-    checkMember(given);
     const claim = { ...given, address: published(given) };
     if (claim.role !== "chat") return claim;
     if (before) return { ...claim, slot: before.slot, state: kept(before.state, claim.state) };
@@ -146,16 +155,30 @@ export class OwnMembers {
     return true;
   }
 
-  /** Another member holds this one's slot: it joins again with a free one, and stays in the life that it has. */
-  move(id: string): void {
+  /**
+   * Another member holds this one's slot: it joins again with a free one, and stays in the life that it has. False where
+   * none is free.
+   */
+  move(id: string): boolean {
     const member = this.get(id);
-    if (!member || member.slot === undefined) return;
-    const slot = this.#options.claims.freeSlot();
+    if (!member || member.slot === undefined) return true;
+    const slot = this.#freeSlot();
+    if (slot === undefined) return false;
     const state = member.state === "draining" ? "draining" : "joining";
     const moved = this.#registry.claim({ ...member, slot, state });
     this.#waiting.get(id)?.cancel();
     if (state === "joining") this.#wait(moved);
     this.#options.onChange([moved], []);
+    return true;
+  }
+
+  #freeSlot(): number | undefined {
+    try {
+      return this.#options.claims.freeSlot();
+    } catch (error) {
+      if (error instanceof ToychatError && error.code === "no_free_slot") return undefined;
+      throw error;
+    }
   }
 
   /** Ends what waits. */
@@ -186,13 +209,17 @@ export class OwnMembers {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     waiting?.cancel();
-    waiting?.reject(new ToychatError("withdrawn", `"${id}" was withdrawn before its claim stood`));
+    waiting?.reject(withdrawn(id));
   }
 }
 
 /** A member that comes back in the same life may have begun to drain; it never becomes placed by that. */
 function kept(before: MemberState, now: MemberState | undefined): MemberState {
   return now === "draining" ? "draining" : before;
+}
+
+function withdrawn(id: string): ToychatError {
+  return new ToychatError("withdrawn", `"${id}" was withdrawn before its claim stood: register again`);
 }
 
 function taken(id: string, host: string, { role, address }: Member): ToychatError {

@@ -5,13 +5,14 @@
  * @module
  */
 import { type Cancel, type Clock, delay } from "../../lib/clock.ts";
-import { errorMessage } from "../../lib/errors.ts";
+import { errorMessage, ToychatError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { Member } from "../view.ts";
 import { DELTA_EVENT, encodeDelta } from "./host_delta.ts";
-import { encodeHost, HOST_TAG, SEQ_MODULUS } from "./host_tag.ts";
+import { encodeHost, HOST_TAG, MAX_HOST_VALUE, SEQ_MODULUS } from "./host_tag.ts";
 import type { SerfClient } from "./serf_client.ts";
+import { roomForTag } from "./serf_tags.ts";
 
 /** Options of {@linkcode Publisher}. */
 export interface PublisherOptions {
@@ -51,6 +52,8 @@ export class Publisher {
   /** Counts publications. */
   seq = 0;
   readonly #options: PublisherOptions;
+  /** Bytes that the agent's other tags leave. */
+  #maxBytes = MAX_HOST_VALUE;
   #published: string | undefined;
   /** What it has written, the oldest first. */
   readonly #texts: Set<string> = new Set();
@@ -70,11 +73,13 @@ export class Publisher {
   }
 
   /**
-   * Takes the agent's address and the tag as the agent lists them. Nobody else may write that tag: where it twice is what was
-   * never written here, which no late answer is, that is said and it is written again.
+   * Takes the agent's address and tags as the agent lists them. Nobody else may write the tag of members: where it twice is
+   * what was never written here, which no late answer is, that is said and it is written again.
    */
-  seen(address: string, tag: string | undefined): void {
+  seen(address: string, tags: ReadonlyMap<string, string>): void {
     this.address = address;
+    this.#maxBytes = Math.min(MAX_HOST_VALUE, roomForTag(HOST_TAG, tags));
+    const tag = tags.get(HOST_TAG);
     const own = this.#published === undefined || (tag !== undefined && this.#texts.has(tag));
     const again = this.#foreign !== undefined && this.#foreign.tag === tag;
     this.#foreign = own ? undefined : { tag };
@@ -92,6 +97,14 @@ export class Publisher {
   /** Throws where members do not fit into what a host can publish. */
   fits(members: readonly Member[]): void {
     this.#value(members);
+  }
+
+  /** The members that do not fit any more, since the agent has got other tags or another address. The first ones stay. */
+  excess(): readonly Member[] {
+    const members = this.#options.members();
+    let fit = members.length;
+    while (fit > 0 && this.#isFull(members.slice(0, fit))) fit--;
+    return members.slice(fit);
   }
 
   /** Members are new or have changed, or were withdrawn: tells it at once as a hint, and by the tag. */
@@ -135,7 +148,17 @@ export class Publisher {
   #value(members: readonly Member[]): string {
     const { clusterTag, slots, sealed } = this.#options;
     const { address: agentAddress, seq } = this;
-    return encodeHost({ clusterTag, slots: slots(), seq, sealed: sealed(), members, agentAddress });
+    const maxBytes = this.#maxBytes;
+    return encodeHost({ clusterTag, slots: slots(), seq, sealed: sealed(), members, agentAddress, maxBytes });
+  }
+
+  #isFull(members: readonly Member[]): boolean {
+    try {
+      this.#value(members);
+    } catch (error) {
+      return error instanceof ToychatError && error.code === "tags_full";
+    }
+    return false;
   }
 
   #remember(text: string): void {

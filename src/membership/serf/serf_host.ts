@@ -6,9 +6,9 @@
  */
 import { type Cancel, delay } from "../../lib/clock.ts";
 import { printable, ToychatError } from "../../lib/errors.ts";
-import type { BookKeeper, MemberBook } from "../bridge_members.ts";
+import type { BookKeeper, MemberBook, Withdrawal } from "../bridge_members.ts";
 import { ALONE_MS } from "../lease_times.ts";
-import type { Claim } from "../registry.ts";
+import { checkClaim, type Claim } from "../registry.ts";
 import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
 import type { OwnLoss } from "./conflicts.ts";
@@ -27,6 +27,7 @@ import { LIVE_QUERY } from "./live_query.ts";
 import { Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
 import { Publisher } from "./publisher.ts";
+import { checkExpectHosts } from "./serf_host_options.ts";
 import type { SerfAgent, SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
 import type { SerfMember, SerfQueryEvent } from "./serf_types.ts";
 import { refuseSharedAgent } from "./shared_agent.ts";
@@ -61,9 +62,10 @@ export class SerfHost implements MemberBook {
   #made: readonly Member[] = [];
   #resolving = false;
 
-  /** Does nothing until `start`. */
+  /** Does nothing until `start`. Throws `invalid_expect_hosts`. */
   constructor(options: SerfHostOptions) {
     const { agent, clock, log, metrics, cluster, placementKey, onPartition } = options;
+    checkExpectHosts(options.expectHosts);
     this.#options = options;
     this.#view = emptyView(placementKey);
     this.#clusterTag = clusterTag(cluster, placementKey);
@@ -105,11 +107,15 @@ export class SerfHost implements MemberBook {
         this.#resolve();
       },
       onQuery: (query) => this.#asked(query),
-      onUp: () => this.#renew(),
+      onUp: () => {
+        this.#liveness?.forgive();
+        this.#publisher.renew();
+      },
       onTick: () => this.#judge(),
     });
     for (const status of ["alive", "leaving", "failed"] as const) {
-      metrics.gauge("toychat_serf_hosts", () => this.#count(status), { status });
+      const known = (): number => this.#known().filter((host) => host.status === status).length;
+      metrics.gauge("toychat_serf_hosts", known, { status });
     }
   }
 
@@ -191,6 +197,7 @@ export class SerfHost implements MemberBook {
         "this host hears less than the majority of the hosts with ChatServers, and may not serve until it does",
       );
     }
+    checkClaim(claim);
     this.#supersede(claim);
     return this.#own.claim(claim);
   }
@@ -285,16 +292,12 @@ export class SerfHost implements MemberBook {
     };
   }
 
-  /** The agent is back, and may have lost what it published. */
-  #renew(): void {
-    this.#liveness?.forgive();
-    this.#publisher.renew();
-  }
-
   #take(list: readonly SerfMember[]): void {
     const own = list.find(({ name }) => name === this.#self);
     const moved = own !== undefined && own.address !== this.#publisher.address;
-    if (own) this.#publisher.seen(own.address, own.tags.get(HOST_TAG));
+    if (own) this.#publisher.seen(own.address, own.tags);
+    // What nobody can be told of would have its rooms twice.
+    for (const { id, incarnation } of this.#publisher.excess()) this.#revoke(id, incarnation, "full");
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
     const now = this.#options.clock.now();
     const unproved = this.#unproved();
@@ -326,7 +329,7 @@ export class SerfHost implements MemberBook {
     }
   }
 
-  #revoke(id: string, incarnation: string, reason: "sealed" | "conflict" | "absent"): void {
+  #revoke(id: string, incarnation: string, reason: Withdrawal): void {
     if (this.#own.withdraw(id, incarnation)) this.#keeper?.revoked(id, incarnation, reason);
   }
 
@@ -347,16 +350,8 @@ export class SerfHost implements MemberBook {
   /** Makes the view anew where something has changed, and mends what the own host has lost to others. */
   #resolve(): void {
     if (this.#resolving) return;
-    this.#resolving = true;
-    let outcome = this.#outcome();
-    for (let round = 0; outcome.lost[0] && round < MAX_ROUNDS; round++) {
-      this.#mend(outcome.lost[0]);
-      outcome = this.#outcome();
-    }
-    this.#resolving = false;
-    const { slots } = this.#book;
-    const { placementKey } = this.#options;
-    const { members } = outcome;
+    const members = this.#mended();
+    const [{ slots }, { placementKey }] = [this.#book, this.#options];
     if (members === this.#made && slots === this.#view.slots) return;
     this.#made = members;
     const view = createView({ members, slots, revision: this.#view.revision + 1, placementKey });
@@ -364,6 +359,20 @@ export class SerfHost implements MemberBook {
     if (slots !== this.#view.slots) this.#publisher.changed();
     this.#view = view;
     this.#keeper?.changed();
+  }
+
+  #mended(): readonly Member[] {
+    this.#resolving = true;
+    try {
+      let outcome = this.#outcome();
+      for (let round = 0; outcome.lost[0] && round < MAX_ROUNDS; round++) {
+        this.#mend(outcome.lost[0]);
+        outcome = this.#outcome();
+      }
+      return outcome.members;
+    } finally {
+      this.#resolving = false;
+    }
   }
 
   #outcome(): { readonly members: readonly Member[]; readonly lost: readonly OwnLoss[] } {
@@ -375,8 +384,8 @@ export class SerfHost implements MemberBook {
     const { log, metrics } = this.#options;
     log("warn", "member_conflict", { what, id, slot, host: printable(to.host, 128), other: to.member.id });
     metrics.count("toychat_member_conflicts_total", 1, { what });
-    if (what === "slot") this.#own.move(id);
-    else this.#revoke(id, incarnation, "conflict");
+    if (what === "slot" && this.#own.move(id)) return;
+    this.#revoke(id, incarnation, "conflict");
   }
 
   /** How many hosts count again once they answer. */
@@ -386,10 +395,6 @@ export class SerfHost implements MemberBook {
 
   #known(): readonly HostInfo[] {
     return this.#book.hosts(this.#options.clock.now());
-  }
-
-  #count(status: HostInfo["status"]): number {
-    return this.#known().filter((host) => host.status === status).length;
   }
 }
 

@@ -4,9 +4,11 @@
  * @module
  */
 import type { Clock } from "../../lib/clock.ts";
+import { ToychatError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { OnPartition } from "../bridge_agent.ts";
+import { shown } from "../names.ts";
 import type { HostInfo } from "./cluster_book.ts";
 import type { Probe } from "./probe.ts";
 import type { SerfClient } from "./serf_client.ts";
@@ -47,6 +49,23 @@ export interface SerfHostOptions {
   readonly expectHosts?: number | undefined;
   /** Asks a member of another host itself. */
   readonly probe: Probe;
+}
+
+/** Hosts that a cluster may be said to have, at most: each has a ChatServer, and there are so many slots. */
+export const MAX_EXPECT_HOSTS = 1024;
+
+/**
+ * Checks `expectHosts`: with another value no majority could ever be there.
+ *
+ * @throws {ToychatError} `invalid_expect_hosts`.
+ */
+export function checkExpectHosts(value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MAX_EXPECT_HOSTS) return;
+  throw new ToychatError(
+    "invalid_expect_hosts",
+    `expectHosts is ${shown(value)}: give a whole number from 1 to ${MAX_EXPECT_HOSTS}, or leave it out`,
+  );
 }
 
 /** How a host stands. */

@@ -38,7 +38,7 @@ export interface SerfMembershipOptions {
   /** What becomes of a side of a network that was cut in two; default `"serve"`. All hosts need the same. */
   readonly onPartition?: OnPartition;
   /**
-   * With `"seal"`: how many hosts the cluster has. A host that starts lets no ChatServer in before most of them have answered;
+   * With `"seal"`: how many hosts the cluster has, 1 to 1024. A host that starts lets no ChatServer in before most of them have answered;
    * default 1: it takes those that it finds for all.
    */
   readonly expectHosts?: number;
@@ -89,7 +89,7 @@ export class SerfMembership implements Membership {
   #cancelRenew: Cancel = () => {};
   #closed = false;
 
-  /** Connects with the first `open` or `join`. Throws `invalid_secret` and `invalid_serf_address`. */
+  /** Connects with the first `open` or `join`. Throws `invalid_secret`, `invalid_serf_address` and `invalid_expect_hosts`. */
   constructor(options: SerfMembershipOptions) {
     const { transport, cluster = "toychat", onPartition = "serve", expectHosts } = options;
     const clock = this.#clock = options.clock ?? systemClock;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readSerfAddress } from "./serf_address.ts";
 import { addressText, readEvent, readMembers, readQueryRecord } from "./serf_read.ts";
-import { changedTags, encodedTagsLength } from "./serf_tags.ts";
+import { changedTags, encodedTagsLength, MAX_TAGS_BYTES, roomForTag } from "./serf_tags.ts";
 
 const v6 = (...groups: number[]): string =>
   addressText(Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255])));
@@ -82,4 +82,15 @@ test("tags are counted as Serf encodes them", () => {
   expect(encodedTagsLength(sixteen)).toBe(1 + 3 + 16 * 3);
   expect(changedTags(new Map([["a", "1"], ["b", "2"]]), new Map([["c", "3"]]), ["a"]))
     .toEqual(new Map([["b", "2"], ["c", "3"]]));
+});
+
+test("the room for a tag is the most that Serf takes beside the others", () => {
+  for (let other = 0; other < 500; other++) {
+    const others = new Map([["dc", "x".repeat(other)], ["tc", "what was there before"]]);
+    const room = roomForTag("tc", others);
+    const length = (bytes: number): number =>
+      encodedTagsLength(new Map([...others, ["tc", "x".repeat(Math.max(bytes, 0))]]));
+    if (room >= 0) expect(length(room)).toBeLessThanOrEqual(MAX_TAGS_BYTES);
+    expect(length(room + 1)).toBeGreaterThan(MAX_TAGS_BYTES);
+  }
 });

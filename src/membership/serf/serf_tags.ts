@@ -22,6 +22,12 @@ export function encodedTagsLength(tags: ReadonlyMap<string, string>): number {
   return length;
 }
 
+/** Bytes that the value of one tag may have beside the others; below 0 where not even its key fits. */
+export function roomForTag(name: string, others: ReadonlyMap<string, string>): number {
+  const room = MAX_TAGS_BYTES - encodedTagsLength(new Map([...others, [name, ""]]));
+  return room < 34 ? Math.min(room, 31) : room - 2;
+}
+
 /** The tags of an agent after a change. */
 export function changedTags(
   tags: ReadonlyMap<string, string>,
