@@ -16,7 +16,13 @@ export const BRIDGE_COUNTERS: readonly MetricRow[] = [
     "Connections to the bridge that failed or were lost.",
   ],
   ["toychat_member_registrations_total", "bridge", "Registrations of members.", "member_role", "chat proxy"],
-  ["toychat_member_withdrawals_total", "bridge", "Members withdrawn.", "reason", "closed left silent"],
+  [
+    "toychat_member_withdrawals_total",
+    "bridge",
+    "Members withdrawn.",
+    "reason",
+    "closed left silent sealed conflict absent",
+  ],
   [
     "toychat_bridge_refusals_total",
     "bridge",
