@@ -21,7 +21,7 @@ export const BRIDGE_COUNTERS: readonly MetricRow[] = [
     "bridge",
     "Members withdrawn.",
     "reason",
-    "closed left silent sealed conflict absent",
+    "closed left silent sealed conflict absent full",
   ],
   [
     "toychat_bridge_refusals_total",

@@ -204,6 +204,11 @@ export class ClusterBook {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /** How many hosts whose agents live count again once they answer. */
+  unproved(now: number): number {
+    return this.hosts(now).filter(({ unproved, status }) => unproved && status === "alive").length;
+  }
+
   /** The name of a host by its hash; undefined where none has it, or several do. */
   nameOf(hash: string): string | undefined {
     return this.#list.named(hash)?.name;

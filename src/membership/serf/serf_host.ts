@@ -300,9 +300,9 @@ export class SerfHost implements MemberBook {
     for (const { id, incarnation } of this.#publisher.excess()) this.#revoke(id, incarnation, "full");
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
     const now = this.#options.clock.now();
-    const unproved = this.#unproved();
+    const unproved = this.#book.unproved(now);
     this.#book.agents(entries, now);
-    if (this.#unproved() > unproved) this.#liveness?.ask();
+    if (this.#book.unproved(now) > unproved) this.#liveness?.ask();
     if (moved) this.#publisher.changed();
     this.#judge();
   }
@@ -386,11 +386,6 @@ export class SerfHost implements MemberBook {
     metrics.count("toychat_member_conflicts_total", 1, { what });
     if (what === "slot" && this.#own.move(id)) return;
     this.#revoke(id, incarnation, "conflict");
-  }
-
-  /** How many hosts count again once they answer. */
-  #unproved(): number {
-    return this.#known().filter(({ unproved, status }) => unproved && status === "alive").length;
   }
 
   #known(): readonly HostInfo[] {
