@@ -275,6 +275,7 @@ export class SerfHost implements MemberBook {
         this.#book.verdict(host, id, incarnation, dead);
         this.#resolve();
       },
+      isDead: (...life) => this.#book.isDead(...life),
       onProof: (host) => this.#book.proved(host) && this.#resolve(),
       onHeard: () => this.#judge(),
     });
