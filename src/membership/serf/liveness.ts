@@ -151,7 +151,7 @@ export class Liveness {
       sealed,
       silent: silent.map(hostHash),
       out: out.map(hostHash),
-    });
+    }, { host: question.host, ltime: query.ltime });
     agent.respond(query.id, encoder.encode(text)).catch(() => {});
     if (question.late.includes(this.#selfHash)) this.#publishAgain();
     const name = nameOf(question.host);
