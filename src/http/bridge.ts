@@ -101,6 +101,8 @@ export class Bridge {
   #socket: Promise<ListenSocket> | undefined;
   #address = "";
   #draining = false;
+  /** Why it does not go on with its start. */
+  readonly #stopped: AbortController = new AbortController();
 
   /** Does nothing until `start`. Throws `invalid_secret` where the secret is empty, `invalid_expect_hosts`, and `bad_option`. */
   constructor(options: BridgeOptions) {
@@ -160,7 +162,7 @@ export class Bridge {
    * Listens, once the Serf agent was reached where there is one.
    *
    * @throws {ToychatError} `secret_required` where it would listen beyond loopback without a secret; `already_started`; `agent_unreachable` and
-   * `agent_refused`;
+   * `agent_refused`; `stopped` where `stop` was called meanwhile;
    * what {@linkcode Transport.serve} throws.
    */
   async start(): Promise<void> {
@@ -171,14 +173,17 @@ export class Bridge {
     const fetch = createRpcApp(this.#service, this, { origins, metrics: moreMetrics });
     this.#socket = this.#begin(() => this.#options.transport.serve({ ...listen, fetch }));
     const socket = await this.#socket;
+    this.#stopped.signal.throwIfAborted();
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;
     this.#service.start();
   }
 
   async #begin(serve: () => Promise<ListenSocket>): Promise<ListenSocket> {
     const { serf } = this.#options;
+    const { signal } = this.#stopped;
     try {
-      await this.#host?.start(serf?.timeoutMs);
+      signal.throwIfAborted();
+      if (this.#host) await unlessAborted(this.#host.start(serf?.timeoutMs), signal);
       return await serve();
     } catch (error) {
       this.#host?.stop();
@@ -200,11 +205,14 @@ export class Bridge {
   }
 
   /**
-   * Stops listening and ends all connections. Members are not withdrawn: they serve on, and register with the bridge that
+   * Stops listening and ends all connections, at once where it is still starting. Members are not withdrawn: they serve on, and register with the bridge that
    * listens there next.
    */
   async stop(): Promise<void> {
     this.drain();
+    this.#stopped.abort(
+      new ToychatError("stopped", "this Bridge was stopped before it had started: make a new one"),
+    );
     this.#service.stop();
     const socket = await this.#socket?.catch(() => undefined);
     await socket?.close();
@@ -215,6 +223,14 @@ export class Bridge {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+/** Waits for work, but not beyond a stop. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, aborted]);
 }
 
 const SERF_ADDRESS = "127.0.0.1:7373";

@@ -248,3 +248,28 @@ test("askBridge gets one answer by the public methods, waits for a bridge that s
   await expect(world.finish(ask("no.such"))).rejects.toMatchObject({ code: "rpc_error" });
   await world.clock.until(() => transport.count().connections === 0, 2000);
 });
+
+test("askBridge ends, and says so, where the bridge hangs once it has let the asker in", async () => {
+  const { transport, clock } = world;
+  await world.start();
+  world.agent.answer = () => new Promise(() => {});
+  const url = "ws://127.0.0.1:7374/rpc";
+  const options = {
+    url,
+    transport,
+    clock,
+    secret: SECRET,
+    tls: undefined,
+    cluster: "toychat",
+    timeoutMs: 3000,
+  };
+  const from = clock.now();
+  const asked = world.finish(askBridge(options, "serf.members", {}));
+  await expect(asked).rejects.toMatchObject({
+    code: "bridge_unreachable",
+    message: expect.stringContaining("has not answered serf.members within 10 s"),
+  });
+  expect(clock.now() - from).toBeLessThan(10_500);
+  await clock.until(() => transport.count().connections === 0, 2000);
+  expect(transport.count().connections).toBe(0);
+});

@@ -6,6 +6,14 @@
 import { ToychatError } from "../lib/errors.ts";
 import type { BridgeAgent } from "./bridge_agent.ts";
 
+/** A call that may go on after its answer, as a query does until its time is up. */
+export interface LastingCall<T> {
+  /** The answer. */
+  readonly answer: Promise<T>;
+  /** Settles when the agent has nothing more to do for it. */
+  readonly over: Promise<unknown>;
+}
+
 /** Calls the agent where there is one and it is not too busy. */
 export class AgentCalls {
   readonly #agent: BridgeAgent | undefined;
@@ -30,6 +38,32 @@ export class AgentCalls {
   /** Does something with the agent; rejects with what it rejects with, or `too_many_agent_calls`. Throws `no_agent`. */
   async run<T>(work: (agent: BridgeAgent) => Promise<T>): Promise<T> {
     const agent = this.need();
+    this.#begin();
+    try {
+      return await work(agent);
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  /**
+   * Makes a call that goes on after its answer, and counts until it is over: the agent's connection takes so many. Where
+   * `work` makes none the answer is undefined. Rejects as `run` does.
+   */
+  async hold<T>(work: () => LastingCall<T> | undefined): Promise<T | undefined> {
+    this.#begin();
+    const end = (): void => void (this.#running -= 1);
+    let call: LastingCall<T> | undefined;
+    try {
+      call = work();
+    } finally {
+      if (call) call.over.then(end, end);
+      else end();
+    }
+    return await call?.answer;
+  }
+
+  #begin(): void {
     if (this.#running >= this.#most) {
       throw new ToychatError(
         "too_many_agent_calls",
@@ -37,10 +71,5 @@ export class AgentCalls {
       );
     }
     this.#running += 1;
-    try {
-      return await work(agent);
-    } finally {
-      this.#running -= 1;
-    }
   }
 }

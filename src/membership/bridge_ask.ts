@@ -3,18 +3,21 @@
  *
  * @module
  */
-import { delay } from "../lib/clock.ts";
+import { type Cancel, delay } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
-import { type BridgeLinkOptions, bridgeUnreachable, openBridgeLink } from "./bridge_link.ts";
+import { type BridgeLink, type BridgeLinkOptions, bridgeUnreachable, openBridgeLink } from "./bridge_link.ts";
 import type { RpcParams } from "./json_rpc.ts";
 
 /** How to ask. */
 export type AskOptions = Omit<BridgeLinkOptions, "onNotification">;
 
 const RETRY_MS = 100;
+/** Longer than any method that is asked so: `cluster.drain` waits 2 s for another host. */
+const ANSWER_MS = 10_000;
 
 /**
- * Calls one method of a bridge on a connection of its own. It is tried for `timeoutMs` to reach it.
+ * Calls one method of a bridge on a connection of its own. It is tried for `timeoutMs` to reach it; its answer is waited
+ * for 10 s.
  *
  * @throws {ToychatError} `bridge_unreachable`, `bridge_refused`; what the bridge answers the method with.
  */
@@ -26,7 +29,7 @@ export async function askBridge(options: AskOptions, method: string, params: obj
       const left = Math.max(1, until - clock.now());
       const link = await openBridgeLink({ ...options, timeoutMs: left, onNotification: () => {} });
       try {
-        return await link.call(method, params);
+        return await callWithin(link, options, method, params);
       } finally {
         link.end(clock);
       }
@@ -36,6 +39,35 @@ export async function askBridge(options: AskOptions, method: string, params: obj
       if (clock.now() + RETRY_MS >= until) throw bridgeUnreachable(url, timeoutMs, error);
       await delay(clock, RETRY_MS);
     }
+  }
+}
+
+/** A bridge may freeze, or the network to it vanish, without a word. */
+async function callWithin(
+  link: BridgeLink,
+  { clock, url }: AskOptions,
+  method: string,
+  params: object,
+): Promise<RpcParams> {
+  let cancel: Cancel = () => {};
+  const tooLong = new Promise<never>((_, reject) => {
+    cancel = clock.after(ANSWER_MS, () => {
+      reject(
+        new ToychatError(
+          "bridge_unreachable",
+          `the bridge at ${url} has not answered ${method} within ${
+            ANSWER_MS / 1000
+          } s: it hangs, or the network ` +
+            "to it was cut; ask again, or restart the bridge",
+        ),
+      );
+      link.terminate();
+    });
+  });
+  try {
+    return await Promise.race([link.call(method, params), tooLong]);
+  } finally {
+    cancel();
   }
 }
 

@@ -38,7 +38,7 @@ export interface BridgeMembershipOptions {
   readonly cluster?: string;
   /** The placement key itself, 1 to 64 bytes, instead of one derived from `secret`. Must be the bridge's. */
   readonly placementKey?: Uint8Array;
-  /** Milliseconds that `open` and `join` try to reach the bridge; default 10000. */
+  /** Milliseconds that `open` and `join` try to reach the bridge, and to be let in; default 10000. */
   readonly timeoutMs?: number;
   /** Time and chance; default the system's. */
   readonly clock?: Clock;
@@ -138,7 +138,8 @@ export class BridgeMembership implements Membership {
    * Joins with one member; resolves when it is in the view and holds its lease.
    *
    * @throws {ToychatError} `invalid_member_id`, `invalid_member_role`, `invalid_member_address`,
-   * `duplicate_member_id`, `already_joined`, `bridge_unreachable`, `bridge_refused`, `membership_closed`.
+   * `duplicate_member_id`, `already_joined`, `sealed` where the bridge's side of a partition has let no ChatServer in
+   * for as long as the options allow; `bridge_unreachable`, `bridge_refused`, `membership_closed`.
    */
   async join(member: MemberInfo): Promise<Lease> {
     checkMember(member);
@@ -201,7 +202,7 @@ export class BridgeMembership implements Membership {
   async #within(work: Promise<unknown>): Promise<void> {
     let cancel = (): void => {};
     const tooLong = new Promise<never>((_, reject) => {
-      cancel = this.#clock.after(this.#timeoutMs, () => reject(this.#unreachable()));
+      cancel = this.#clock.after(this.#timeoutMs, () => reject(this.#late()));
     });
     try {
       await Promise.race([work, tooLong, this.#loop.start()]);
@@ -210,9 +211,11 @@ export class BridgeMembership implements Membership {
     }
   }
 
-  #unreachable(): ToychatError {
+  /** What comes of a wait that was too long: a bridge that answers and refuses has said why. */
+  #late(): unknown {
+    const { refusal, lastError } = this.#loop;
     if (!this.#taken) this.#loop.pause();
-    return bridgeUnreachable(this.#url, this.#timeoutMs, this.#loop.lastError);
+    return refusal ?? bridgeUnreachable(this.#url, this.#timeoutMs, lastError);
   }
 
   /** Checks a view and makes it the current one. Throws where it is malformed. */

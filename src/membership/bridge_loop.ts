@@ -90,6 +90,11 @@ export class BridgeLoop {
     return this.#registration.lease;
   }
 
+  /** Why the bridge that answers does not let in the member that joins; undefined where none answers. */
+  get refusal(): unknown {
+    return this.#link && this.#registration.refusal;
+  }
+
   /** Whether it has begun and not stopped. */
   get running(): boolean {
     return this.#refused !== undefined;

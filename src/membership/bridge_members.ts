@@ -7,6 +7,7 @@ import type { Cancel, Clock } from "../lib/clock.ts";
 import { ToychatError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
+import type { LastingCall } from "./agent_calls.ts";
 import type { BridgeSession } from "./bridge_session.ts";
 import { requestText, type RpcParams } from "./json_rpc.ts";
 import { LEASE } from "./lease_times.ts";
@@ -34,9 +35,10 @@ export interface MemberBook {
    */
   settled?(id: string, incarnation: string): Promise<void> | undefined;
   /**
-   * Has a member of another host told to drain; false where none says that it lives there. Absent where there is no other.
+   * Has a member of another host told to drain; answered false where none says that it lives there, undefined where no other
+   * host has it. Absent where there is no other.
    */
-  drainElsewhere?(member: Member): Promise<boolean>;
+  drainElsewhere?(member: Member): LastingCall<boolean> | undefined;
   /** Names who keeps the members' connections, where the book changes members by itself. */
   attach?(keeper: BookKeeper): void;
 }

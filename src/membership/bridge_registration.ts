@@ -35,6 +35,8 @@ interface Joining {
 export class BridgeRegistration {
   /** The member, from `enter` until it leaves. */
   lease: BridgeLease | undefined;
+  /** Why the bridge has not let in the member that joins, where that may pass. */
+  refusal: unknown;
   readonly #options: BridgeRegistrationOptions;
   #joining: Joining | undefined;
   /** The link on which a registration is under way. */
@@ -48,6 +50,7 @@ export class BridgeRegistration {
   /** Takes a member and registers it on `link` where there is one; resolves with the first success. */
   enter(lease: BridgeLease, link: BridgeLink | undefined): Promise<void> {
     this.lease = lease;
+    this.refusal = undefined;
     return new Promise((resolve, reject) => {
       this.#joining = { resolve, reject };
       if (link) void this.registerOn(link);
@@ -134,6 +137,7 @@ export class BridgeRegistration {
       this.forget(lease);
       return true;
     }
+    this.refusal = error;
     await delay(clock, RETRY_MS);
     return false;
   }

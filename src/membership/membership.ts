@@ -52,7 +52,8 @@ export interface Membership {
    * Joins; resolves when the member is in the view (`alive`).
    *
    * @throws {ToychatError} `invalid_member_id`, `invalid_member_role`, `invalid_member_address`,
-   * `duplicate_member_id`, `no_free_slot`, `already_joined`, `bridge_unreachable`, `bridge_refused`, `membership_closed`.
+   * `duplicate_member_id`, `no_free_slot`, `already_joined`, `sealed`, `bridge_unreachable`, `bridge_refused`,
+   * `membership_closed`.
    */
   join(member: MemberInfo): Promise<Lease>;
   /** Calls `listener` with each new view. */

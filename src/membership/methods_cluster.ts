@@ -39,7 +39,7 @@ export function clusterMethods(host: MethodsHost): Methods {
 
 /** Asks a member, of this host or another one, to drain and end; it decides when, as only it knows when its rooms are handed over. */
 async function askToDrain(
-  { book, members, log }: MethodsHost,
+  { book, calls, members, log }: MethodsHost,
   params: RpcParams,
   caller: Caller,
 ): Promise<object> {
@@ -51,7 +51,9 @@ async function askToDrain(
   }
   const { incarnation } = member;
   log("info", "drain_requested", { id, incarnation, address: caller.address });
-  if (members.tellToDrain(member) || await book.drainElsewhere?.(member)) return { id, incarnation };
+  if (members.tellToDrain(member) || await calls.hold(() => book.drainElsewhere?.(member))) {
+    return { id, incarnation };
+  }
   throw new ToychatError(
     "member_unreachable",
     `no bridge says that "${id}" at ${member.address} lives by it: ask again, or end it on its host by SIGTERM`,

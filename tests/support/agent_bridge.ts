@@ -12,6 +12,7 @@ import { READY } from "../../src/lib/readiness.ts";
 import type { ListenOptions, ListenSocket, Transport } from "../../src/lib/transport.ts";
 import type { BridgeAgent } from "../../src/membership/bridge_agent.ts";
 import type { BridgeLimits } from "../../src/membership/bridge_limits.ts";
+import type { MemberBook } from "../../src/membership/bridge_members.ts";
 import { BridgeService } from "../../src/membership/bridge_service.ts";
 import type { BridgeTokenOptions } from "../../src/membership/bridge_tokens.ts";
 import { placementKey } from "../../src/membership/placement.ts";
@@ -27,6 +28,8 @@ export interface AgentBridgeOptions {
   readonly tokens?: BridgeTokenOptions;
   readonly limits?: Partial<BridgeLimits>;
   readonly log?: Logger;
+  /** Where members are entered; default this host alone. */
+  readonly book?: MemberBook;
 }
 
 /** The bridge. */

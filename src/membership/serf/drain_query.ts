@@ -10,6 +10,7 @@
  * @module
  */
 import { ToychatError } from "../../lib/errors.ts";
+import type { LastingCall } from "../agent_calls.ts";
 import { isIncarnation, isMemberId } from "../names.ts";
 import type { SerfClient } from "./serf_client.ts";
 import type { SerfQueryEvent } from "./serf_types.ts";
@@ -33,28 +34,29 @@ const decoder = new TextDecoder();
  * Asks the bridge of another host to have a member drain.
  *
  * @param host The name of the other host's agent.
- * @returns Whether the member was told; false where it does not live there, or where nobody has answered within 2 s.
- * @throws {ToychatError} `agent_unreachable` where the own agent does not take the question.
+ * @returns Whether the member was told; false where it does not live there, or where nobody has answered within 2 s. It
+ * rejects with `agent_unreachable` where the own agent does not take the question. The query goes on for 2 s in any case.
  */
-export async function askHostToDrain(
+export function askHostToDrain(
   agent: Pick<SerfClient, "query">,
   clusterTag: string,
   host: string,
   { id, incarnation }: MemberLife,
-): Promise<boolean> {
+): LastingCall<boolean> {
   let told = (_: boolean): void => {};
-  const answer = new Promise<boolean>((resolve) => told = resolve);
-  const sent = agent.query(DRAIN_QUERY, encoder.encode(`${clusterTag} ${id} ${incarnation}`), {
+  const answered = new Promise<boolean>((resolve) => told = resolve);
+  const over = agent.query(DRAIN_QUERY, encoder.encode(`${clusterTag} ${id} ${incarnation}`), {
     timeoutMs: ANSWER_MS,
     filterNodes: [host],
     onResponse: (from, payload) => from === host && told(decoder.decode(payload) === "asked"),
   });
-  sent.then(() => told(false), () => {});
-  return await Promise.race([answer, sent.then(() => answer)]).catch((error) => {
+  over.then(() => told(false), () => {});
+  const answer = Promise.race([answered, over.then(() => answered)]).catch((error) => {
     throw new ToychatError("agent_unreachable", "the bridge's Serf agent did not take the question", {
       cause: error,
     });
   });
+  return { answer, over };
 }
 
 /** Answers such a question of another bridge; `drain` tells the member, and says whether it lives here. */

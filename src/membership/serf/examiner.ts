@@ -25,6 +25,8 @@ export interface ExaminerOptions {
   readonly mayDrop: (host: string, now: number) => boolean;
   /** A member gives no sign of life, or gives one again. */
   readonly onVerdict: (host: string, member: Member, dead: boolean) => void;
+  /** Whether that verdict stands: it ends by itself when the host publishes that life no longer. */
+  readonly isDead: (host: string, id: string, incarnation: string) => boolean;
   /** A member has given signs of life: its host hears this one, and this one hears it. */
   readonly onProof: (host: string) => void;
   /** A member that was taken for dead has given one sign of life. */
@@ -41,8 +43,8 @@ export class Examiner {
   readonly #options: ExaminerOptions;
   /** Times in a row without a sign of life, by host, id and incarnation. */
   readonly #strikes: Map<string, number> = new Map();
-  /** Who was found dead, in the same words. */
-  readonly #dead: Set<string> = new Set();
+  /** Who was found dead, by the same. */
+  readonly #dead: Map<string, { readonly host: string; readonly member: Member }> = new Map();
   /** Who has given one sign of life. */
   readonly #stirring: Set<string> = new Set();
   readonly #probing: Set<string> = new Set();
@@ -59,25 +61,43 @@ export class Examiner {
     this.#ackedAt.set(host, this.#options.clock.now());
   }
 
-  /** Forgets when others than these were heard. */
-  keep(hosts: ReadonlySet<string>): void {
-    for (const name of this.#ackedAt.keys()) if (!hosts.has(name)) this.#ackedAt.delete(name);
+  /** Forgets what says nothing any more: these are all hosts whose agents live. */
+  keep(hosts: readonly LiveHost[]): void {
+    const names = new Set(hosts.map(({ name }) => name));
+    for (const name of this.#ackedAt.keys()) if (!names.has(name)) this.#ackedAt.delete(name);
+    for (const [key, { host, member: { id, incarnation } }] of this.#dead) {
+      if (!this.#options.isDead(host, id, incarnation)) this.#dead.delete(key);
+    }
+    if (this.#strikes.size + this.#stirring.size === 0) return;
+    const lives = new Set(hosts.flatMap(({ name, members }) => members.map((member) => keyOf(name, member))));
+    for (const keys of [this.#strikes, this.#stirring]) {
+      for (const key of keys.keys()) if (!lives.has(key)) keys.delete(key);
+    }
   }
 
   /**
    * The bridge of a host is silent: asks its ChatServers, and its proxies once none of these lives. A proxy that cannot be
-   * asked goes with the ChatServers; where there are none it stays.
+   * asked goes with the ChatServers and comes back with the first of them; where there are none it stays.
    */
   question(host: LiveHost): void {
     const { name, members } = host;
     const chats = members.filter(({ role }) => role === "chat");
     for (const chat of chats) void this.#examine(name, chat, true);
-    if (chats.some((chat) => !this.#dead.has(keyOf(name, chat)))) return;
+    const chatLives = chats.some((chat) => !this.#dead.has(keyOf(name, chat)));
     for (const proxy of members) {
       if (proxy.role !== "proxy") continue;
       const askable = isAskable(host, proxy);
-      if (askable || chats.length > 0) void this.#examine(name, proxy, askable);
+      if (chatLives) this.#relieve(name, proxy, askable);
+      else if (askable || chats.length > 0) void this.#examine(name, proxy, askable);
     }
+  }
+
+  /** A proxy beside a ChatServer that lives: one that was taken for dead has to say itself that it is not, if it can. */
+  #relieve(host: string, proxy: Member, askable: boolean): void {
+    const key = keyOf(host, proxy);
+    if (askable && this.#dead.has(key)) void this.#examine(host, proxy, true);
+    else if (askable) this.#strikes.delete(key);
+    else this.#forgive(host, proxy);
   }
 
   /**
@@ -117,7 +137,7 @@ export class Examiner {
     this.#strikes.set(key, strikes);
     if (this.#dead.has(key)) return;
     if (sign !== "over" && (strikes < STRIKES || !this.#isDeath(host, sign))) return;
-    this.#dead.add(key);
+    this.#dead.set(key, { host, member });
     this.#judge(host, member, true);
   }
 

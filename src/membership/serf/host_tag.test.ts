@@ -238,7 +238,7 @@ test("the specification's example is what is published", () => {
     `tag       ${encodeHost({ clusterTag: tag, slots: 1, seq: 7, members, agentAddress })}`,
     `event     ${event}`,
     `question  ${encodeQuestion(tag, hostHash(agentName))}`,
-    `answer    ${encodeAnswer(tag, answer)}`,
+    `answer    ${encodeAnswer(tag, answer, { host: hostHash("host-a"), ltime: 1 })}`,
   ];
   const specification = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
   expect(specification).toContain(lines.join("\n"));

@@ -1,11 +1,20 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { placementKey } from "../placement.ts";
 import { clusterTag, hostHash, SEQ_MODULUS } from "./host_tag.ts";
-import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion, MAX_TESTIMONY } from "./live_query.ts";
+import {
+  type Asker,
+  decodeAnswer,
+  decodeQuestion,
+  encodeAnswer,
+  encodeQuestion,
+  type LiveAnswer,
+  MAX_TESTIMONY,
+} from "./live_query.ts";
 
 const TAG = clusterTag("main", placementKey());
 const OTHER = clusterTag("test", placementKey());
+const ASKER: Asker = { host: hostHash("asker"), ltime: 1 };
 const bytes = fc.uint8Array({ maxLength: 60 }).map((bytes) => String.fromCharCode(...bytes));
 const hash = fc.string().map(hostHash);
 
@@ -28,7 +37,7 @@ test("a question and an answer arrive as they were sent", () => {
         });
         const dropped = silent.slice(0, count % (silent.length + 1));
         const out = [...dropped, ...back.filter((hash) => !silent.includes(hash))];
-        const read = decodeAnswer(encodeAnswer(TAG, { host, seq, sealed, silent, out }), TAG);
+        const read = decodeAnswer(encodeAnswer(TAG, { host, seq, sealed, silent, out }, ASKER), TAG);
         expect(read).toEqual({
           host,
           seq,
@@ -45,7 +54,7 @@ test("a question and an answer arrive as they were sent", () => {
 
 test("a host that was dropped and has been heard again is told to be out, and nobody may drop it by that", () => {
   const [host, back] = [hostHash("a"), hostHash("b")];
-  const answer = encodeAnswer(TAG, { host, seq: 7, sealed: false, silent: [], out: [back] });
+  const answer = encodeAnswer(TAG, { host, seq: 7, sealed: false, silent: [], out: [back] }, ASKER);
   expect(decodeAnswer(answer, TAG)).toEqual({
     host,
     seq: 7,
@@ -56,13 +65,40 @@ test("a host that was dropped and has been heard again is told to be out, and no
   });
 });
 
-test("an answer about very many hosts fits into what Serf sends, those dropped first", () => {
+describe("an answer about very many hosts", () => {
   const silent = Array.from({ length: 500 }, (_, i) => hostHash(`h${i}`));
-  const out = silent.slice(400);
-  const answer = encodeAnswer(TAG, { host: hostHash("a"), seq: 0, sealed: true, silent, out });
-  expect(answer.length).toBeLessThan(1000);
-  const read = decodeAnswer(answer, TAG);
-  expect([read?.silent.length, read?.dropped.length]).toEqual([MAX_TESTIMONY, 100]);
+
+  function read(out: readonly string[], ltime: number, asker = "asker"): LiveAnswer {
+    const answer = { host: hostHash("a"), seq: 0, sealed: true, silent, out };
+    const text = encodeAnswer(TAG, answer, { host: hostHash(asker), ltime });
+    expect(text.length).toBeLessThan(1000);
+    return decodeAnswer(text, TAG) as LiveAnswer;
+  }
+
+  test("names each of them in turn, whether many were dropped already or none", () => {
+    for (const out of [[], silent.slice(200), silent]) {
+      const named = new Set<string>();
+      for (let ltime = 0; ltime < 100; ltime++) {
+        const answer = read(out, ltime);
+        expect(answer.silent).toHaveLength(MAX_TESTIMONY);
+        for (const hash of answer.silent) named.add(hash);
+      }
+      expect(named.size).toBe(500);
+    }
+  });
+
+  test("names the same ones as all other answers to the question, whoever of them was dropped", () => {
+    const names = (out: readonly string[]): string[] => [...read(out, 7).silent].sort();
+    expect([names(silent), names(silent.slice(100))]).toEqual([names([]), names([])]);
+  });
+
+  test("tells the asker in any case that it is out", () => {
+    const asker = hostHash("back");
+    for (let ltime = 0; ltime < 20; ltime++) {
+      expect(read([...silent, asker], ltime, "back").out).toContain(asker);
+      expect(read(silent, ltime, "h3").dropped).toContain(hostHash("h3"));
+    }
+  });
 });
 
 test("what another cluster says, or what is damaged, says nothing", () => {
@@ -72,7 +108,7 @@ test("what another cluster says, or what is damaged, says nothing", () => {
     sealed: false,
     silent: [hostHash("b")],
     out: [],
-  });
+  }, ASKER);
   expect([decodeAnswer(answer, OTHER), decodeQuestion(encodeQuestion(TAG, hostHash("a")), OTHER)]).toEqual([
     undefined,
     undefined,

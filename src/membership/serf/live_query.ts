@@ -12,7 +12,7 @@
  * @module
  */
 import { fromDigits } from "./digits.ts";
-import { seqDigits } from "./host_tag.ts";
+import { hostHash, seqDigits } from "./host_tag.ts";
 
 /** The name of the query. */
 export const LIVE_QUERY = "tc-live";
@@ -61,16 +61,39 @@ export function decodeQuestion(payload: string, clusterTag: string): LiveQuestio
   return { host: payload.slice(5, 10), late: payload.slice(10).match(/.{5}/g) ?? [] };
 }
 
-/** The payload of an answer. Of too many hosts those that are silent and dropped come first. */
-export function encodeAnswer(clusterTag: string, answer: Omit<LiveAnswer, "dropped">): string {
+/** To whom an answer goes. */
+export interface Asker {
+  /** Its host, as `hostHash` names it. */
+  readonly host: string;
+  /** The Lamport time of its question, the same for all who answer that. */
+  readonly ltime: number;
+}
+
+/**
+ * The payload of an answer. Of too many hosts the asker comes first, who alone needs to know that it is out. Then those that
+ * are silent, dropped or not, since a host is given up by what a majority says of it at the same time: so all who answer a
+ * question name the same ones, and each question others, until every one had its turn.
+ */
+export function encodeAnswer(
+  clusterTag: string,
+  answer: Omit<LiveAnswer, "dropped">,
+  { host, ltime }: Asker,
+): string {
   const out = new Set(answer.out);
   const silent = new Set(answer.silent);
-  const words = [
-    ...answer.silent.map((hash) => (out.has(hash) ? "!" : "-") + hash),
-    ...answer.out.flatMap((hash) => (silent.has(hash) ? [] : `x${hash}`)),
-  ].sort();
-  return clusterTag + answer.host + (answer.sealed ? "s" : "a") + seqDigits(answer.seq) +
-    words.slice(0, MAX_TESTIMONY).join("");
+  const heard = answer.out.filter((hash) => !silent.has(hash));
+  const start = hostHash(String(ltime));
+  const hashes = [...around(answer.silent, start), ...heard.sort()];
+  const words = hashes.map((hash) => (silent.has(hash) ? out.has(hash) ? "!" : "-" : "x") + hash);
+  const own = words.filter((word) => word.endsWith(host));
+  const named = [...own, ...words.filter((word) => !word.endsWith(host))].slice(0, MAX_TESTIMONY).sort();
+  return clusterTag + answer.host + (answer.sealed ? "s" : "a") + seqDigits(answer.seq) + named.join("");
+}
+
+/** Hashes in order, from a start on and around to it. */
+function around(hashes: readonly string[], start: string): string[] {
+  const sorted = [...hashes].sort();
+  return [...sorted.filter((hash) => hash >= start), ...sorted.filter((hash) => hash < start)];
 }
 
 /** Reads an answer; undefined where it is malformed, or of another cluster. */

@@ -52,6 +52,8 @@ export interface LivenessOptions {
   readonly probe: Probe;
   /** A member of a host without a bridge gives no sign of life, or gives one again. */
   readonly onVerdict: (host: string, member: Member, dead: boolean) => void;
+  /** Whether that verdict stands. */
+  readonly isDead: (host: string, id: string, incarnation: string) => boolean;
   /**
    * A host has answered, and its newest publication has arrived; or one of its members has given a sign of life: they hear
    * this host, and this one hears them.
@@ -149,7 +151,7 @@ export class Liveness {
       sealed,
       silent: silent.map(hostHash),
       out: out.map(hostHash),
-    });
+    }, { host: question.host, ltime: query.ltime });
     agent.respond(query.id, encoder.encode(text)).catch(() => {});
     if (question.late.includes(this.#selfHash)) this.#publishAgain();
     const name = nameOf(question.host);
@@ -222,11 +224,12 @@ export class Liveness {
 
   /** Looks for hosts whose bridge is silent. */
   #look(): void {
-    const { agent, clock, hosts } = this.#options;
+    const { agent, clock } = this.#options;
     if (!agent.connected) return;
     const now = clock.now();
+    const hosts = this.#options.hosts();
     const seen = new Set<string>();
-    for (const host of hosts()) {
+    for (const host of hosts) {
       const { name } = host;
       seen.add(name);
       const heardAt = this.#heardAt.get(name);
@@ -235,7 +238,7 @@ export class Liveness {
       else if (this.#answering.has(name) && this.#arrears.isCurrent(name, host.seq)) this.#acquit(host, now);
     }
     this.#arrears.keep(seen);
-    this.#examiner.keep(seen);
+    this.#examiner.keep(hosts);
     for (const map of [this.#heardAt, this.#backAt]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
     }

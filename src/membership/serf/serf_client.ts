@@ -64,6 +64,8 @@ export class SerfClient {
   readonly #timeoutMs: number;
   readonly #slowMs: number;
   readonly #loop: SerfLoop;
+  /** Ends each `ready` that waits. */
+  readonly #waiting: Set<() => void> = new Set();
   readonly #events: Emitter<SerfClientEvents> = new Emitter();
   #ownTags: ReadonlyMap<string, string> = new Map();
   #agentName = "";
@@ -118,9 +120,10 @@ export class SerfClient {
     this.#loop.start();
   }
 
-  /** Closes all connections; calls under way reject with `serf_stopped`. No `down` is told. */
+  /** Closes all connections; calls under way, and `ready`, reject with `serf_stopped`. No `down` is told. */
   stop(): void {
     this.#loop.stop();
+    for (const stop of this.#waiting) stop();
   }
 
   /**
@@ -128,7 +131,7 @@ export class SerfClient {
    *
    * @param timeoutMs Milliseconds to wait; default 10000.
    * @throws {ToychatError} `serf_auth_refused` at once, else the reason of the last failure when the time is up;
-   * `serf_stopped` where it is stopped then.
+   * `serf_stopped` where it is stopped meanwhile.
    */
   ready(timeoutMs = 10_000): Promise<void> {
     if (this.connected) return Promise.resolve();
@@ -137,6 +140,7 @@ export class SerfClient {
         offUp();
         offDown();
         cancel();
+        this.#waiting.delete(late);
       };
       const fail = (reason: ToychatError): void => {
         end();
@@ -147,7 +151,9 @@ export class SerfClient {
         resolve();
       });
       const offDown = this.on("down", (reason) => reason.code === "serf_auth_refused" && fail(reason));
-      const cancel = this.#clock.after(timeoutMs, () => fail(this.lastError ?? notReady(timeoutMs)));
+      const late = (): void => fail(this.lastError ?? notReady(timeoutMs));
+      const cancel = this.#clock.after(timeoutMs, late);
+      this.#waiting.add(late);
     });
   }
 

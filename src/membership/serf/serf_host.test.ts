@@ -225,9 +225,15 @@ describe("members that are asked to drain from another host", () => {
     change(all);
     const began = all.clock.now();
     let told: boolean | undefined;
-    void all.bridge("c").host.drainElsewhere(member as never).then((answer) => told = answer);
+    let over = false;
+    const call = all.bridge("c").host.drainElsewhere(member as never);
+    void call?.answer.then((answer) => told = answer);
+    void call?.over.then(() => over = true);
     await all.clock.until(() => told !== undefined, 10_000);
     const ms = all.clock.now() - began;
+    await all.clock.until(() => over, 10_000);
+    // The agent keeps the query for its whole time, whatever was answered.
+    expect(all.clock.now() - began).toBeGreaterThanOrEqual(2000);
     const drained = ["a", "b", "c"].flatMap((host) => all.bridge(host).drained);
     all.end();
     return [told as boolean, drained, ms];

@@ -6,6 +6,7 @@
  */
 import { type Cancel, delay } from "../../lib/clock.ts";
 import { printable, ToychatError } from "../../lib/errors.ts";
+import type { LastingCall } from "../agent_calls.ts";
 import type { BookKeeper, MemberBook, Withdrawal } from "../bridge_members.ts";
 import { ALONE_MS } from "../lease_times.ts";
 import { checkClaim, type Claim } from "../registry.ts";
@@ -217,12 +218,10 @@ export class SerfHost implements MemberBook {
     return this.#own.withdraw(id, incarnation);
   }
 
-  /** Has the bridge of another host tell a member there to drain; false where none says that it lives there. */
-  async drainElsewhere(member: Member): Promise<boolean> {
-    const { agent, clock } = this.#options;
-    const holder = this.#book.holder(member.id, clock.now());
-    if (!holder || holder.host === this.#self) return false;
-    return await askHostToDrain(agent, this.#clusterTag, holder.host, member);
+  /** Has the bridge of another host tell a member there to drain; undefined where no other host has it. */
+  drainElsewhere(member: Member): LastingCall<boolean> | undefined {
+    const holder = this.#claims().holder(member.id);
+    return holder && askHostToDrain(this.#options.agent, this.#clusterTag, holder.host, member);
   }
 
   /** An operator says that a host which the agent does not list any more is gone: it needs no majority any more. */
@@ -275,6 +274,7 @@ export class SerfHost implements MemberBook {
         this.#book.verdict(host, id, incarnation, dead);
         this.#resolve();
       },
+      isDead: (...life) => this.#book.isDead(...life),
       onProof: (host) => this.#book.proved(host) && this.#resolve(),
       onHeard: () => this.#judge(),
     });
@@ -319,14 +319,12 @@ export class SerfHost implements MemberBook {
     for (const member of value.members) this.#own.restore(member);
     this.#book.setOwn(this.#own.list);
     log("info", "members_restored", { members: value.members.length });
-    this.#cancelGrace = clock.after(GRACE_MS, () => this.#withdrawAbsent(value.members));
+    this.#cancelGrace = clock.after(GRACE_MS, () => {
+      for (const { id, incarnation } of value.members) {
+        if (!this.#keeper?.holds(id, incarnation)) this.#revoke(id, incarnation, "absent");
+      }
+    });
     return value;
-  }
-
-  #withdrawAbsent(restored: readonly Member[]): void {
-    for (const { id, incarnation } of restored) {
-      if (!this.#keeper?.holds(id, incarnation)) this.#revoke(id, incarnation, "absent");
-    }
   }
 
   #revoke(id: string, incarnation: string, reason: Withdrawal): void {

@@ -28,7 +28,10 @@ class Direct {
 
   constructor(onPartition: OnPartition = "serve") {
     const { clock, transport } = this;
-    const words = encodeAnswer(TAG, { host: hostHash("b"), seq: 0, sealed: false, silent: [], out: [] });
+    const words = encodeAnswer(TAG, { host: hostHash("b"), seq: 0, sealed: false, silent: [], out: [] }, {
+      host: TAG,
+      ltime: 1,
+    });
     const onQuery = (query: FakeQuery): void => {
       if (this.answering && query.filterNodes.length === 0) {
         query.answer("b", new TextEncoder().encode(words));

@@ -80,6 +80,48 @@ describe("a host whose bridge is silent", () => {
     all.end();
   });
 
+  test("has its proxies back with its ChatServers, and one that can be asked when it answers itself", async () => {
+    const all = await GossipHosts.open(["a", "b", "c"]);
+    const bridge = all.bridge("c");
+    bridge.register("chat-1", "10.0.0.3:7001", "cccccc");
+    bridge.register("proxy-1", "10.0.0.3:8080", "cdcccc");
+    bridge.register("proxy-2", "10.0.0.3:0", "cecccc");
+    await all.clock.run(3000);
+    bridge.kill();
+    all.silent.add("10.0.0.3:7001").add("10.0.0.3:8080");
+    await all.clock.run(6000);
+    expect([all.bridge("a").list, all.bridge("b").list]).toEqual([[], []]);
+    all.silent.delete("10.0.0.3:7001");
+    await all.clock.run(2000);
+    const some = ["chat-1 0 alive", "proxy-2 - alive"];
+    expect([all.bridge("a").list, all.bridge("b").list]).toEqual([some, some]);
+    all.silent.clear();
+    await all.clock.run(2000);
+    const every = ["chat-1 0 alive", "proxy-1 - alive", "proxy-2 - alive"];
+    expect([all.bridge("a").list, all.bridge("b").list]).toEqual([every, every]);
+    all.probed.length = 0;
+    await all.clock.run(20_000);
+    expect([all.bridge("a").list, all.bridge("b").list]).toEqual([every, every]);
+    expect(all.probed).not.toContain("10.0.0.3:8080");
+    all.end();
+  });
+
+  test("has its dead no more while Serf calls its agent failed and alive again, until they give a sign of life", async () => {
+    const all = await silenced();
+    all.silent.add("10.0.0.3:7002");
+    await all.clock.run(6000);
+    for (const other of "ab") all.agent(other).mark("c", "failed");
+    await all.clock.run(3000);
+    expect(all.bridge("a").list).toEqual(["chat-a 0 alive"]);
+    for (const other of "ab") all.agent(other).mark("c", "alive");
+    await all.clock.run(10_000);
+    expect(all.bridge("a").list).toEqual(["chat-1 1 alive", "chat-a 0 alive", "proxy-c - alive"]);
+    all.silent.clear();
+    await all.clock.run(2000);
+    expect(all.bridge("a").list).toContain("chat-2 2 alive");
+    all.end();
+  });
+
   test("has its members back when its bridge answers again, which knows best", async () => {
     const all = await silenced();
     all.silent.add("10.0.0.3:7002");

@@ -1,0 +1,74 @@
+import { expect, test } from "bun:test";
+import { VirtualClock } from "../../../tests/support/virtual_clock.ts";
+import { noLog } from "../../lib/log.ts";
+import { Metrics } from "../../lib/metrics.ts";
+import type { Member } from "../view.ts";
+import type { LiveHost } from "./cluster_book.ts";
+import { Examiner } from "./examiner.ts";
+
+const chat: Member = {
+  id: "chat-1",
+  role: "chat",
+  address: "10.0.0.3:7001",
+  incarnation: "cccccc",
+  state: "alive",
+  slot: 0,
+};
+
+function host(...members: readonly Member[]): LiveHost {
+  return { name: "c", address: "10.0.0.3", members, seq: 1 };
+}
+
+/** One whose members give no sign of life. */
+function examiner(): { readonly it: Examiner; readonly judged: string[]; readonly standing: Set<string> } {
+  const judged: string[] = [];
+  const standing = new Set<string>();
+  const it = new Examiner({
+    clock: new VirtualClock(),
+    log: noLog,
+    metrics: new Metrics(),
+    probe: () => Promise.resolve("nothing"),
+    mayDrop: () => true,
+    onVerdict: (_, { id }, dead) => {
+      judged.push(`${id} ${dead}`);
+      if (dead) standing.add(id);
+      else standing.delete(id);
+    },
+    isDead: (_, id) => standing.has(id),
+    onProof: () => {},
+    onStir: () => {},
+  });
+  return { it, judged, standing };
+}
+
+async function question(it: Examiner, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    it.question(host(chat));
+    await new Promise<void>((resolve) => queueMicrotask(() => queueMicrotask(resolve)));
+    it.keep([host(chat)]);
+  }
+}
+
+test("a life is found dead after two questions in a row, once, and forgotten when its host names it no longer", async () => {
+  const { it, judged, standing } = examiner();
+  await question(it, 1);
+  it.keep([host()]);
+  await question(it, 1);
+  expect([judged, it.hasDead]).toEqual([[], false]);
+  await question(it, 3);
+  expect([judged, it.hasDead]).toEqual([["chat-1 true"], true]);
+  it.keep([]);
+  expect(it.hasDead).toBe(true);
+  standing.clear();
+  it.keep([host()]);
+  expect(it.hasDead).toBe(false);
+});
+
+test("a life that its host names again after its verdict has ended is found dead anew", async () => {
+  const { it, judged, standing } = examiner();
+  await question(it, 2);
+  standing.clear();
+  it.keep([host()]);
+  await question(it, 2);
+  expect(judged).toEqual(["chat-1 true", "chat-1 true"]);
+});
