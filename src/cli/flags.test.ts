@@ -45,6 +45,11 @@ describe("--listen", () => {
       "leave one of them out",
     );
   });
+
+  test.each(["metrics", "http"])("takes another one than --host, which is where --%s is", (health) => {
+    const both = flags({ host: "10.0.0.1", listen: "127.0.0.1:9", [health]: "9101" });
+    expect([both.listen(0), both.host()]).toEqual([{ host: "127.0.0.1", port: 9 }, "10.0.0.1"]);
+  });
 });
 
 test("--host is an address without a port", () => {

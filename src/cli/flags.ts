@@ -86,7 +86,10 @@ export class Flags {
     throw badUsage(`${given.source} is ${quoted(given.value)}: write ${words.join(" or ")}`);
   }
 
-  /** `--listen`, whose host is that of `--host` where it names only a port or is not given. */
+  /**
+   * `--listen`, whose host is that of `--host` where it names only a port or is not given. It may name another one where
+   * health and metrics have a port of their own, on the address of `--host`.
+   */
   listen(port: number): Endpoint {
     const host = this.host();
     const given = this.#values.get("listen");
@@ -99,7 +102,9 @@ export class Flags {
         } or [::1]:0`,
       );
     }
-    if (this.#values.has("host") && endpoint.host !== host) {
+    // With a port for health the address of --host is that port's.
+    const spare = !this.#values.has("metrics") && !this.#values.has("http");
+    if (this.#values.has("host") && endpoint.host !== host && spare) {
       throw badUsage(
         `${given.source} says ${endpoint.host} and ${
           this.source("host")
