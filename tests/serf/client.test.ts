@@ -41,11 +41,24 @@ describe("on a cluster with encryption", () => {
       ...{ acks: true, timeoutMs: 500, relayFactor: 1, filterNodes: ["b", "nobody"] },
       filterTags: new Map([["role", "^web$"]]),
     });
-    // What others relay, Serf may tell without a name.
-    expect(filtered.acks.filter((name) => name !== "")).toEqual(["b"]);
+    expect(filtered.acks).toEqual(["b"]);
     const coordinate = await one.client.coordinate("a");
     expect(coordinate?.vector).toHaveLength(8);
     expect(await one.client.coordinate("nobody")).toBeUndefined();
+  });
+
+  test("queries in great number end with the acks and answers of agents that there are", async () => {
+    const agent = await agents.start({ name: "a" });
+    const { client } = await clients.connect(agent);
+    client.on("event", (event) => event.type === "query" && client.respond(event.id, bytes("here")));
+    const ask = () => client.query("who", bytes(""), { acks: true, timeoutMs: 200 });
+    const names = new Set<string>();
+    for (let round = 0; round < 5; round++) {
+      for (const { acks, responses } of await Promise.all(Array.from({ length: 40 }, ask))) {
+        for (const name of [...acks, ...responses.map(({ from }) => from)]) names.add(name);
+      }
+    }
+    expect([...names]).toEqual(["a"]);
   });
 
   test("keys are added, used, listed and removed while events go on", async () => {

@@ -101,6 +101,9 @@ export function queryCall(
   const record = (value: unknown): boolean => {
     const each = readQueryRecord(value);
     if (each.type === "done") return true;
+    // Nobody's: in the moment of a query's end an agent may read its closed channels, and sends what it reads, until its
+    // own timer ends it. https://github.com/hashicorp/serf/blob/master/cmd/serf/command/agent/ipc_query_response_stream.go
+    if (each.from === "") return false;
     if (each.type === "ack") {
       acks.push(each.from);
       onAck?.(each.from);

@@ -102,6 +102,26 @@ describe("a client", () => {
     expect(heard).toHaveLength(4);
   });
 
+  test("gathers nothing of nobody, which an agent may send in the moment of a query's end", async () => {
+    const heard: string[] = [];
+    const { client } = await started({
+      agent: {
+        onQuery: (query) => {
+          query.answer("b", bytes("from b"));
+          for (let i = 0; i < 200; i++) query.ack("");
+          for (let i = 0; i < 200; i++) query.answer("", new Uint8Array(0));
+        },
+      },
+    });
+    const result = await serf.end(client.query("who", bytes("?"), {
+      ...{ acks: true, timeoutMs: 700 },
+      onAck: (from) => heard.push(`ack ${from}`),
+      onResponse: (from) => heard.push(`answer ${from}`),
+    }));
+    expect(result).toEqual({ acks: ["a"], responses: [{ from: "b", payload: bytes("from b") }] });
+    expect(heard.sort()).toEqual(["ack a", "answer b"]);
+  });
+
   test("does not answer a query that came before it had to reconnect, though numbers begin again", async () => {
     const { agent, client } = await started();
     agent.deliverQuery("old", bytes(""), 60_000, () => {});
