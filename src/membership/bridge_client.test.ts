@@ -216,6 +216,20 @@ describe("a connection that breaks while the bridge lives", () => {
     await cluster.clock.until(() => equalViews([member, other]), 100);
   });
 
+  test("costs it as soon where that connection was new, and the bridge had been away", async () => {
+    await cluster.startBridge();
+    const member = await cluster.join("chat-1");
+    await cluster.clock.run(2500);
+    await cluster.bridge.stop();
+    // So many attempts that the next one would come late.
+    await cluster.clock.run(5000);
+    await cluster.startBridge();
+    await cluster.clock.until(() => cluster.ids().length === 1, 500);
+    cluster.cut(member.host);
+    await cluster.clock.until(() => !member.lease.held(), 10);
+    await cluster.clock.until(() => member.rejoins === 1, 10);
+  });
+
   test("does not forget that the member drains", async () => {
     await cluster.startBridge();
     const member = await cluster.join("chat-1");

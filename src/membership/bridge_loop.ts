@@ -50,7 +50,7 @@ const CONNECT_MS = 2000;
  * bridge that slept reads what was sent before it sees connections close.
  */
 const SILENT_MS = 5000;
-/** A link that ends sooner counts as a failure, so that a bridge that hangs up is not called without pause. */
+/** A second link in a row that ends sooner counts as a failure, so that a bridge that hangs up is not called without pause. */
 const SHORT_MS = 1000;
 
 function codeOf(error: unknown): string {
@@ -154,26 +154,29 @@ export class BridgeLoop {
   }
 
   async #keepConnected(run: number, refuse: (error: unknown) => void): Promise<void> {
+    // Attempts in a row that came to no link; links in a row that were short.
     let failures = 0;
-    let accepted = false;
+    let shorts = 0;
+    let everAccepted = false;
     while (run === this.#run) {
       const since = this.#clock.now();
+      let accepted = false;
       try {
-        await this.#connectOnce(run, () => accepted = true);
+        await this.#connectOnce(run, () => accepted = everAccepted = true);
       } catch (error) {
         this.#failed(error, since, failures);
-        if (run === this.#run && !accepted && codeOf(error) === "bridge_refused") {
+        if (run === this.#run && !everAccepted && codeOf(error) === "bridge_refused") {
           this.pause();
           return refuse(error);
         }
       }
       if (run !== this.#run) return;
-      if (accepted && this.#clock.now() - since >= SHORT_MS) {
-        // At once: only the answer tells whether the bridge lives and has withdrawn the member.
-        failures = 0;
-        continue;
-      }
-      const most = Math.min(RETRY_MOST, RETRY_FIRST * 2 ** Math.min(failures++, 10));
+      failures = accepted ? 0 : failures + 1;
+      if (accepted) shorts = this.#clock.now() - since < SHORT_MS ? shorts + 1 : 0;
+      // After a link at once: only the answer tells whether the bridge lives and has withdrawn the member.
+      const retries = Math.max(failures, shorts - 1);
+      if (retries === 0) continue;
+      const most = Math.min(RETRY_MOST, RETRY_FIRST * 2 ** Math.min(retries - 1, 10));
       await delay(this.#clock, most * (0.5 + this.#clock.random() / 2));
     }
   }
