@@ -90,7 +90,7 @@ const agent = new FakeSerfAgent({
   onQuery: ({ name, filterNodes, answer }) => {
     if (name !== LIVE_QUERY || filterNodes.length > 0) return;
     for (const [i, host] of simulated.entries()) {
-      const words = { host: host.hash, seq: 0, sealed: false, silent: [], out: [] };
+      const words = { host: host.hash, seq: 0, lost: false, silent: [], out: [] };
       const text = encodeAnswer(tag, words, { host: hostHash("host-0"), ltime: 0 });
       setTimeout(() => answer(host.name, encoder.encode(text)), ANSWERS_MS * i / hosts);
     }

@@ -92,7 +92,7 @@ describe("a new life that another host's claim beats at once", () => {
     const cluster = new BridgeCluster();
     const { clock } = cluster;
     const tag = clusterTag("toychat", placementKey("s3cret"));
-    const says = { host: hostHash("b"), seq: 1, sealed: false, silent: [], out: [] };
+    const says = { host: hostHash("b"), seq: 1, lost: false, silent: [], out: [] };
     const words = encodeAnswer(tag, says, { host: hostHash("a"), ltime: 1 });
     const onQuery = ({ filterNodes, answer }: FakeQuery): void => {
       if (filterNodes.length === 0) answer("b", new TextEncoder().encode(words));

@@ -302,7 +302,7 @@ export class ClusterBook {
       address,
       status: missingAt === undefined ? status : "missing",
       value,
-      chats: value && (value.sealed || value.members.some(({ role }) => role === "chat")),
+      chats: value && (value.awaits || value.members.some(({ role }) => role === "chat")),
       problem,
       counts: this.#list.counts(host, now),
       unproved,

@@ -62,7 +62,7 @@ test("24 members with ids of 8 characters fit into what an agent publishes", () 
   expect(decodeHost(value, TAG, "10.0.0.1")).toEqual({
     slots: 1024,
     seq: SEQ_MODULUS - 1,
-    sealed: false,
+    awaits: false,
     members,
   });
 });
@@ -83,7 +83,7 @@ test("what any host publishes is read back", () => {
       agentAddress: fc.constant(agent),
       slots,
       seq,
-      sealed: fc.boolean(),
+      awaits: fc.boolean(),
       members: fc.uniqueArray(publishedMember(agent), { selector: ({ id }) => id, maxLength: 16 }),
     })
   );
@@ -233,7 +233,7 @@ test("the specification's example is what is published", () => {
     changed: [],
     withdrawn: gone,
   });
-  const answer = { host: hostHash("host-b"), seq: 5, sealed: false, silent: [hostHash(agentName)], out: [] };
+  const answer = { host: hostHash("host-b"), seq: 5, lost: false, silent: [hostHash(agentName)], out: [] };
   const lines = [
     `tag       ${encodeHost({ clusterTag: tag, slots: 1, seq: 7, members, agentAddress })}`,
     `event     ${event}`,

@@ -30,7 +30,7 @@ export const MAX_HOST_VALUE = 500;
 export const SEQ_MODULUS = 2 ** 24;
 
 const VERSION = "1";
-const SEALED = "!";
+const AWAITS = "!";
 const HEADER = 12;
 const encoder = new TextEncoder();
 
@@ -43,7 +43,7 @@ export interface HostPublication {
   /** Counts the host's publications, 0 to 2^24 - 1. */
   readonly seq: number;
   /** Whether its ChatServers are withdrawn because it may not accept. Default false. */
-  readonly sealed?: boolean;
+  readonly awaits?: boolean;
   /** Its members. */
   readonly members: readonly Member[];
   /** The IP address of the host's agent. */
@@ -58,8 +58,8 @@ export interface HostValue {
   readonly slots: number;
   /** See {@linkcode HostPublication.seq}. */
   readonly seq: number;
-  /** See {@linkcode HostPublication.sealed}. */
-  readonly sealed: boolean;
+  /** See {@linkcode HostPublication.awaits}. */
+  readonly awaits: boolean;
   /** Its members, in the order in which they stand there. */
   readonly members: readonly Member[];
 }
@@ -113,7 +113,7 @@ export function seqDigits(seq: number): string {
 export function encodeHost(host: HostPublication): string {
   const { members, maxBytes = MAX_HOST_VALUE } = host;
   const slots = Math.min(Math.max(host.slots, 0), MAX_SLOTS).toString(36).padStart(2, "0");
-  let text = VERSION + host.clusterTag + slots + seqDigits(host.seq) + (host.sealed ? SEALED : "");
+  let text = VERSION + host.clusterTag + slots + seqDigits(host.seq) + (host.awaits ? AWAITS : "");
   for (const [i, member] of members.entries()) {
     text += encodeRecord(member, host.agentAddress);
     if (text.length > maxBytes) throw tagsFull(i, members.length, maxBytes);
@@ -145,10 +145,10 @@ export function readHost(text: string, clusterTag: string, agentAddress: string)
   if (text.slice(1, 6) !== clusterTag) return { problem: "another_cluster" };
   const slots = /^[0-9a-z]{2}$/.test(text.slice(6, 8)) ? parseInt(text.slice(6, 8), 36) : MAX_SLOTS + 1;
   const seq = fromDigits(text, 8, 4);
-  const sealed = text[HEADER] === SEALED;
-  const members = readMembers(text, sealed ? HEADER + 1 : HEADER, readIp(agentAddress));
+  const awaits = text[HEADER] === AWAITS;
+  const members = readMembers(text, awaits ? HEADER + 1 : HEADER, readIp(agentAddress));
   if (slots > MAX_SLOTS || seq === undefined || !members) return { problem: "malformed" };
-  return { value: { slots, seq, sealed, members } };
+  return { value: { slots, seq, awaits, members } };
 }
 
 function readMembers(text: string, from: number, agent: Ip | undefined): Member[] | undefined {

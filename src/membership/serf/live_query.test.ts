@@ -29,7 +29,7 @@ test("a question and an answer arrive as they were sent", () => {
       hashes,
       hashes,
       fc.nat(),
-      (host, seq, sealed, silent, back, count) => {
+      (host, seq, lost, silent, back, count) => {
         expect(decodeQuestion(encodeQuestion(TAG, host), TAG)).toEqual({ host, late: [] });
         expect(decodeQuestion(encodeQuestion(TAG, host, back), TAG)).toEqual({
           host,
@@ -37,11 +37,11 @@ test("a question and an answer arrive as they were sent", () => {
         });
         const dropped = silent.slice(0, count % (silent.length + 1));
         const out = [...dropped, ...back.filter((hash) => !silent.includes(hash))];
-        const read = decodeAnswer(encodeAnswer(TAG, { host, seq, sealed, silent, out }, ASKER), TAG);
+        const read = decodeAnswer(encodeAnswer(TAG, { host, seq, lost, silent, out }, ASKER), TAG);
         expect(read).toEqual({
           host,
           seq,
-          sealed,
+          lost,
           silent: expect.arrayContaining(silent),
           dropped: [...dropped].sort(),
           out: expect.arrayContaining(out),
@@ -54,11 +54,11 @@ test("a question and an answer arrive as they were sent", () => {
 
 test("a host that was dropped and has been heard again is told to be out, and nobody may drop it by that", () => {
   const [host, back] = [hostHash("a"), hostHash("b")];
-  const answer = encodeAnswer(TAG, { host, seq: 7, sealed: false, silent: [], out: [back] }, ASKER);
+  const answer = encodeAnswer(TAG, { host, seq: 7, lost: false, silent: [], out: [back] }, ASKER);
   expect(decodeAnswer(answer, TAG)).toEqual({
     host,
     seq: 7,
-    sealed: false,
+    lost: false,
     silent: [],
     dropped: [],
     out: [back],
@@ -69,7 +69,7 @@ describe("an answer about very many hosts", () => {
   const silent = Array.from({ length: 500 }, (_, i) => hostHash(`h${i}`));
 
   function read(out: readonly string[], ltime: number, asker = "asker"): LiveAnswer {
-    const answer = { host: hostHash("a"), seq: 0, sealed: true, silent, out };
+    const answer = { host: hostHash("a"), seq: 0, lost: true, silent, out };
     const text = encodeAnswer(TAG, answer, { host: hostHash(asker), ltime });
     expect(text.length).toBeLessThan(1000);
     return decodeAnswer(text, TAG) as LiveAnswer;
@@ -105,7 +105,7 @@ test("what another cluster says, or what is damaged, says nothing", () => {
   const answer = encodeAnswer(TAG, {
     host: hostHash("a"),
     seq: 0,
-    sealed: false,
+    lost: false,
     silent: [hostHash("b")],
     out: [],
   }, ASKER);

@@ -4,7 +4,7 @@
  * ```text
  * question   5 digits cluster tag, 5 digits hash of the asking host, then 5 digits hash of each host whose tag has not
  *            arrived as new as it was told of
- * answer     5 digits cluster tag, 5 digits hash of the answering host, "s" it has sealed, else "a",
+ * answer     5 digits cluster tag, 5 digits hash of the answering host, "s" it has lost the majority, else "a",
  *            4 digits how often it has published, as in its tag, then for each host of which it says something: "-" it has not heard it for 8 s, "!" nor has it in its view
  *            any more, or "x" it has heard it again and does not have it in its view yet, and 5 digits hash
  * ```
@@ -41,7 +41,7 @@ export interface LiveAnswer {
   /** Counts its publications. */
   readonly seq: number;
   /** Whether it has lost the majority. */
-  readonly sealed: boolean;
+  readonly lost: boolean;
   /** Whom it has not heard for 8 s. */
   readonly silent: readonly string[];
   /** Whom it has dropped, of those. */
@@ -87,7 +87,7 @@ export function encodeAnswer(
   const words = hashes.map((hash) => (silent.has(hash) ? out.has(hash) ? "!" : "-" : "x") + hash);
   const own = words.filter((word) => word.endsWith(host));
   const named = [...own, ...words.filter((word) => !word.endsWith(host))].slice(0, MAX_TESTIMONY).sort();
-  return clusterTag + answer.host + (answer.sealed ? "s" : "a") + seqDigits(answer.seq) + named.join("");
+  return clusterTag + answer.host + (answer.lost ? "s" : "a") + seqDigits(answer.seq) + named.join("");
 }
 
 /** Hashes in order, from a start on and around to it. */
@@ -109,5 +109,5 @@ export function decodeAnswer(payload: string, clusterTag: string): LiveAnswer | 
     if (payload[at] !== "-") out.push(hash);
   }
   const seq = fromDigits(payload, 11, 4) ?? 0;
-  return { host: payload.slice(5, 10), seq, sealed: payload[10] === "s", silent, dropped, out };
+  return { host: payload.slice(5, 10), seq, lost: payload[10] === "s", silent, dropped, out };
 }

@@ -144,11 +144,11 @@ export class Liveness {
     const { agent, clock, clusterTag, self, nameOf, answer, quorum, seq, onHeard } = this.#options;
     const question = decodeQuestion(decoder.decode(query.payload), clusterTag);
     if (!question) return;
-    const { sealed, silent, out } = answer();
+    const { lost, silent, out } = answer();
     const text = encodeAnswer(clusterTag, {
       host: this.#selfHash,
       seq: seq(),
-      sealed,
+      lost,
       silent: silent.map(hostHash),
       out: out.map(hostHash),
     }, { host: question.host, ltime: query.ltime });
@@ -193,7 +193,7 @@ export class Liveness {
     if (!answer || from === self) return;
     const names = (hashes: readonly string[]): string[] => hashes.flatMap((hash) => nameOf(hash) ?? []);
     const testimony = {
-      sealed: answer.sealed,
+      lost: answer.lost,
       silent: names(answer.silent),
       dropped: names(answer.dropped),
       out: names(answer.out),

@@ -31,7 +31,7 @@ export interface PublisherOptions {
   /** The highest number of slots that this host knows of. */
   readonly slots: () => number;
   /** Whether its ChatServers are withdrawn because it has sealed. */
-  readonly sealed: () => boolean;
+  readonly awaits: () => boolean;
 }
 
 /** Milliseconds after a failure. */
@@ -146,10 +146,10 @@ export class Publisher {
   }
 
   #value(members: readonly Member[]): string {
-    const { clusterTag, slots, sealed } = this.#options;
+    const { clusterTag, slots, awaits } = this.#options;
     const { address: agentAddress, seq } = this;
     const maxBytes = this.#maxBytes;
-    return encodeHost({ clusterTag, slots: slots(), seq, sealed: sealed(), members, agentAddress, maxBytes });
+    return encodeHost({ clusterTag, slots: slots(), seq, awaits: awaits(), members, agentAddress, maxBytes });
   }
 
   #isFull(members: readonly Member[]): boolean {

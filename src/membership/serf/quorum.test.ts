@@ -237,7 +237,7 @@ function base(...names: string[]): QuorumHost[] {
 
 describe("the right to accept", () => {
   test("a host that is the whole base, or knows of no ChatServers, always may accept", () => {
-    expect([quorum("b").mayAccept(1e9), quorum("b").sealAt()]).toEqual([true, Infinity]);
+    expect([quorum("b").mayAccept(1e9), quorum("b").endsAt()]).toEqual([true, Infinity]);
     expect(quorum().mayAccept(1e9)).toBe(true);
   });
 
@@ -246,9 +246,9 @@ describe("the right to accept", () => {
     expect([it.mayAccept(0), it.acceptAt()]).toEqual([false, Infinity]);
     it.answered(1, "c", 900);
     const from = 900 + ROUND_MS;
-    expect([it.mayAccept(from), it.sealAt(), it.acceptAt()]).toEqual([true, PROOF_MS, from]);
+    expect([it.mayAccept(from), it.endsAt(), it.acceptAt()]).toEqual([true, PROOF_MS, from]);
     expect([it.mayAccept(PROOF_MS - 1), it.mayAccept(PROOF_MS), it.lapses]).toEqual([true, false, 1]);
-    expect(it.sealAt()).toBe(PROOF_MS);
+    expect(it.endsAt()).toBe(PROOF_MS);
   });
 
   test("the right ends when so many proofs have run out that the rest is no majority", () => {
@@ -258,7 +258,7 @@ describe("the right to accept", () => {
     it.answered(2, "c", 1010);
     it.asked(3, 2000);
     it.answered(3, "d", 2010);
-    expect(it.sealAt()).toBe(1000 + PROOF_MS);
+    expect(it.endsAt()).toBe(1000 + PROOF_MS);
   });
 
   test("an answer to no question, to a question long ago, or from the host itself proves nothing", () => {
@@ -299,7 +299,7 @@ describe("the right to accept", () => {
   test("with serve everybody always may accept and drop", () => {
     const it = new Quorum({ self: "b", mode: "serve" });
     it.base(base("a", "b", "c"), 0);
-    expect([it.mayAccept(1e9), it.mayDrop("a", 0), it.sealAt(), it.silent(1e9), it.lapses])
+    expect([it.mayAccept(1e9), it.mayDrop("a", 0), it.endsAt(), it.silent(1e9), it.lapses])
       .toEqual([true, true, Infinity, [], 0]);
   });
 });
@@ -380,7 +380,7 @@ describe("the base", () => {
     const it = new Quorum({ self: "b", mode: "seal", expectHosts: 3 });
     const idle = [{ name: "a", chats: false, status: "alive" }, { name: "b", chats: false, status: "alive" }];
     it.base(idle, 0);
-    expect([it.mayAccept(60_000), it.isSealed(60_000)]).toEqual([false, false]);
+    expect([it.mayAccept(60_000), it.hasLost(60_000)]).toEqual([false, false]);
     it.asked(1, 60_000);
     it.answered(1, "a", 60_100);
     expect(it.mayAccept(60_100)).toBe(true);
@@ -429,9 +429,9 @@ describe("the base", () => {
 
   test("who was never part of a majority does not become one by a side that has lost it", () => {
     const it = quorum("a");
-    it.answered(1, "a", 10, { silent: [], dropped: [], sealed: true });
+    it.answered(1, "a", 10, { silent: [], dropped: [], lost: true });
     expect(it.mayAccept(10)).toBe(false);
-    it.answered(1, "a", 20, { silent: [], dropped: [], sealed: false });
+    it.answered(1, "a", 20, { silent: [], dropped: [], lost: false });
     expect(it.mayAccept(20)).toBe(true);
   });
 
@@ -439,10 +439,10 @@ describe("the base", () => {
     const it = quorum("a", "b", "c");
     it.answered(1, "a", 10);
     it.asked(2, 6000);
-    it.answered(2, "a", 6010, { silent: [], dropped: [], sealed: true });
+    it.answered(2, "a", 6010, { silent: [], dropped: [], lost: true });
     it.asked(3, 8000);
-    it.answered(3, "a", 8010, { silent: [], dropped: [], sealed: true });
-    expect([it.isSealed(6010), it.mayAccept(6010 + REGAIN_MS)]).toEqual([true, true]);
+    it.answered(3, "a", 8010, { silent: [], dropped: [], lost: true });
+    expect([it.hasLost(6010), it.mayAccept(6010 + REGAIN_MS)]).toEqual([true, true]);
   });
 
   test("the last ChatServer of a host is drained: it leaves the base, unless the rest needs it for a majority", () => {

@@ -44,7 +44,7 @@ export interface Testimony {
   /** Names of all hosts whose members it has dropped and does not have in its view again. Default none. */
   readonly out?: readonly string[];
   /** Whether it has lost the majority. Default false. */
-  readonly sealed?: boolean;
+  readonly lost?: boolean;
 }
 
 /** Options of {@linkcode Quorum}. */
@@ -117,7 +117,7 @@ export class Quorum {
   /** Not before this: others have given this host up. */
   #outUntil = -Infinity;
   /** Whether a majority was lost once: one that is had again counts only after a while. */
-  #sealed = false;
+  #lost = false;
   #lapses = 0;
 
   /** Knows of nobody. */
@@ -202,10 +202,10 @@ export class Quorum {
     this.#observe(now);
     const askedAt = this.#questions.get(queryId);
     if (askedAt === undefined || name === this.#self || !this.#knows(name)) return;
-    const { silent, dropped, out, sealed } = testimony;
+    const { silent, dropped, out, lost } = testimony;
     this.#hear(name, askedAt);
     // Who was never part of a majority must not become one by a side that has lost it, of which it may not know all.
-    if (this.#begun || !sealed) this.#prove(name, askedAt);
+    if (this.#begun || !lost) this.#prove(name, askedAt);
     const known = this.#witnesses.get(name);
     if (!known || known.askedAt <= askedAt) {
       this.#witnesses.set(name, { askedAt, silent: new Set(silent), dropped: new Set(dropped) });
@@ -229,12 +229,12 @@ export class Quorum {
   }
 
   /** Whether the right to accept was lost, and not had again since. */
-  isSealed(now: number): boolean {
-    return !this.mayAccept(now) && this.#sealed;
+  hasLost(now: number): boolean {
+    return !this.mayAccept(now) && this.#lost;
   }
 
   /** When it will stop accepting if nothing more is heard: Infinity: never; in the past: it has stopped, or never began. */
-  sealAt(): number {
+  endsAt(): number {
     return this.#mode === "serve" ? Infinity : this.#until;
   }
 
@@ -328,7 +328,7 @@ export class Quorum {
     if (this.#from < at) this.#lapses += 1;
     this.#from = Infinity;
     this.#until = at;
-    this.#sealed = true;
+    this.#lost = true;
   }
 
   /** Computes anew until when the proofs are a majority. */

@@ -95,7 +95,7 @@ export class SerfHost implements MemberBook {
       clusterTag: this.#clusterTag,
       members: () => this.#own.list,
       slots: () => this.#book.slots,
-      sealed: () => this.#side?.awaits ?? false,
+      awaits: () => this.#side?.awaits ?? false,
     });
     this.#follower = new Follower({
       agent,
@@ -338,9 +338,9 @@ export class SerfHost implements MemberBook {
     const awaited = side.awaits;
     const chats = this.#own.list.filter(({ role }) => role === "chat");
     const now = this.#options.clock.now();
-    const { seal, drop } = side.judge(this.#known(), chats.length > 0, this.#book.kept(), now);
+    const { withdraw, drop } = side.judge(this.#known(), chats.length > 0, this.#book.kept(), now);
     for (const name of drop) this.#book.drop(name);
-    for (const { id, incarnation } of seal ? chats : []) this.#revoke(id, incarnation, "sealed");
+    for (const { id, incarnation } of withdraw ? chats : []) this.#revoke(id, incarnation, "sealed");
     if (side.awaits !== awaited) this.#publisher.changed();
     this.#resolve();
   }

@@ -28,7 +28,7 @@ class Direct {
 
   constructor(onPartition: OnPartition = "serve") {
     const { clock, transport } = this;
-    const words = encodeAnswer(TAG, { host: hostHash("b"), seq: 0, sealed: false, silent: [], out: [] }, {
+    const words = encodeAnswer(TAG, { host: hostHash("b"), seq: 0, lost: false, silent: [], out: [] }, {
       host: TAG,
       ltime: 1,
     });

@@ -30,7 +30,7 @@ export interface SideOptions {
 /** What follows from who was heard. */
 export interface Judgement {
   /** The ChatServers of this host must not go on as who they were. */
-  readonly seal: boolean;
+  readonly withdraw: boolean;
   /** Of the hosts asked about, those that may be taken over. */
   readonly drop: readonly string[];
 }
@@ -43,9 +43,9 @@ const RETURN_MS = 30_000;
  * lists nobody does not say so: an agent that was just restarted, and got the tag from a bridge that lived on, has not met
  * the others yet.
  */
-function servedAlone({ sealed, slots, members }: HostValue): boolean {
+function servedAlone({ awaits, slots, members }: HostValue): boolean {
   const placed = new Set(members.filter(({ state }) => state !== "joining").map(({ slot }) => slot));
-  return !sealed && slots > 0 &&
+  return !awaits && slots > 0 &&
     Array.from({ length: slots }, (_, slot) => slot).every((slot) => placed.has(slot));
 }
 
@@ -68,7 +68,7 @@ export class Side {
     this.quorum = new Quorum({ self, mode: onPartition, expectHosts, alone });
     this.#sealed = onPartition === "seal";
     // Sealed before: its ChatServers are still to come back.
-    this.#awaits = this.#sealed && (before?.sealed ?? false);
+    this.#awaits = this.#sealed && (before?.awaits ?? false);
     metrics.gauge("toychat_sealed", () => this.#sealed ? 1 : 0);
   }
 
@@ -88,11 +88,11 @@ export class Side {
   /** What this host says of others. */
   testimony(hosts: readonly HostInfo[], now: number): Required<Testimony> {
     const { quorum } = this;
-    if (this.#options.onPartition === "serve") return { sealed: false, silent: [], dropped: [], out: [] };
+    if (this.#options.onPartition === "serve") return { lost: false, silent: [], dropped: [], out: [] };
     const silent = quorum.silent(now);
     const out = hosts.filter(({ status, counts }) => !counts && status !== "left").map(({ name }) => name);
     return {
-      sealed: quorum.isSealed(now),
+      lost: quorum.hasLost(now),
       silent,
       dropped: out.filter((name) => silent.includes(name)),
       out,
@@ -117,17 +117,17 @@ export class Side {
       chats: name === self ? own : chats,
     }));
     quorum.base(base, now);
-    if (onPartition === "serve") return { seal: false, drop: [] };
+    if (onPartition === "serve") return { withdraw: false, drop: [] };
     // The others drop a host that leaves at once.
     const leaves = hosts.some(({ name, status }) =>
       name === self && (status === "leaving" || status === "left")
     );
     const lapsed = this.#observe(!quorum.mayAccept(now) || leaves, now);
     // A bridge that has just started does not know yet whether its predecessor had to seal: the first answers tell.
-    const lost = quorum.isSealed(now) || (this.#sealed && now >= this.#startedAt + PROOF_MS);
-    const seal = lapsed > 0 || lost || leaves;
-    if (seal && chats) this.#awaits = !leaves;
-    return { seal, drop: failed.filter((name) => quorum.mayDrop(name, now)) };
+    const lost = quorum.hasLost(now) || (this.#sealed && now >= this.#startedAt + PROOF_MS);
+    const withdraw = lapsed > 0 || lost || leaves;
+    if (withdraw && chats) this.#awaits = !leaves;
+    return { withdraw, drop: failed.filter((name) => quorum.mayDrop(name, now)) };
   }
 
   /** Takes note of what has become of the right to accept; returns how often it has ended since it was looked at last. */
@@ -136,7 +136,7 @@ export class Side {
     const { quorum } = this;
     const lapsed = quorum.lapses - this.#lapses;
     if (lapsed > 0) metrics.count("toychat_seals_total", lapsed);
-    if (quorum.isSealed(now) && (!this.#sealed || lapsed > 0)) log("error", "sealed", { agent: self });
+    if (quorum.hasLost(now) && (!this.#sealed || lapsed > 0)) log("error", "sealed", { agent: self });
     if (!sealed && this.#sealed) {
       log("info", "unsealed", { agent: self });
       this.#unsealedAt = now;
