@@ -201,7 +201,7 @@ function causeOf(room: Room, frame: MessageFrame): Cause {
   if (frame.cause) origin = { sender: frame.cause[0], next: frame.cause[1] };
   else if (frame.ack) origin = { sender: frame.session, next: frame.seq * CONSEQUENCES };
   return {
-    room: room.name,
+    room,
     from: frame.user,
     origin,
     frames: origin ? new Map() : NO_FRAMES,

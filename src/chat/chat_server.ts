@@ -304,7 +304,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    * Sends a message to every member of a room that is open here.
    *
    * @param options `except`: users to leave out.
-   * @returns `false` where the room is not open here, as after it has moved.
+   * @returns `false` where the room is not open here, as after it has moved, or is open anew since the listener began.
    */
   broadcast(
     room: string,

@@ -4,13 +4,13 @@ import { createContext } from "../../transports/context.ts";
 import { noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { type AnyTypes, Listeners } from "./events.ts";
-import type { Cause } from "./room.ts";
+import { type Cause, Room } from "./room.ts";
 
 const ADA = { userId: "ada", sessionId: "p1.b.1", proxyId: "p1" };
 
 function cause(): Cause {
   return {
-    room: "r",
+    room: new Room("r"),
     from: "ada",
     origin: { sender: "p1.b.1", next: 1 },
     frames: new Map(),

@@ -44,7 +44,8 @@ export type ChatEvents<Types extends ClusterTypes = AnyTypes> = {
   open: [room: string, reason: OpenReason];
   /**
    * A room has closed on this server. With `hand-off` its next owner has not got it yet; with `merged` it goes on there in
-   * another life, and this one is over; with `lease-lost` others own it without anything from here.
+   * another life, and this one is over; with `lease-lost` others own it without anything from here. What a listener of a
+   * message that still runs then sends to its room's members is dropped, also where the room is open here again.
    */
   close: [room: string, reason: RoomCloseReason];
   /**

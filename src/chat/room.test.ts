@@ -20,7 +20,7 @@ function open(name = "r"): Room {
 
 function cause(): Cause {
   return {
-    room: "r",
+    room: new Room("r"),
     from: "ada",
     origin: { sender: "p1.b.1", next: 70 },
     frames: new Map(),

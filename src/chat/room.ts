@@ -61,8 +61,8 @@ export interface Inbound {
 export interface Cause {
   /** Id of the user who sent it. */
   readonly from: string | undefined;
-  /** The room that it was sent to. */
-  readonly room: string;
+  /** The life of the room that it was sent to. */
+  readonly room: Room;
   /** The sender, and the number that its first consequence gets; undefined where it is not an acknowledged one. */
   readonly origin: { readonly sender: string; next: number } | undefined;
   /** Frames that proxies must take before it is acknowledged. */

@@ -25,17 +25,19 @@ export class Sending {
     this.#router = router;
   }
 
-  /** Sends to members of a room; `false` where it is not open here. */
+  /** Sends to members of a room; `false` where it is not open here, or no more in the life that `cause` came to. */
   toMembers(room: Room | undefined, body: Body, to: Recipients, cause: Cause | undefined): boolean {
-    if (!room) {
+    const own = cause?.room.name === room?.name;
+    // A listener that runs on after its life of the room has ended says nothing to the next one: what came later may be
+    // through already.
+    if (!room || (own && cause?.room !== room)) {
       skip(cause);
       this.#metrics.count("toychat_sends_to_closed_rooms_total");
       return false;
     }
     const from = cause?.from === undefined ? {} : { from: cause.from };
     // What goes to another room than the one that caused it must not be taken for a message of its sender there.
-    const own = cause?.room === room.name ? cause : derived(cause);
-    room.deliver({ ...encodeBody(body), ...from }, to, own);
+    room.deliver({ ...encodeBody(body), ...from }, to, own ? cause : derived(cause));
     return true;
   }
 
@@ -70,7 +72,7 @@ function skip(cause: Cause | undefined): void {
 
 /** Names what a message caused in other rooms than its own. */
 function source(cause: Cause, origin: NonNullable<Cause["origin"]>): string {
-  return `${origin.sender}>${cause.room}`;
+  return `${origin.sender}>${cause.room.name}`;
 }
 
 /** The cause as another room's members see it. */

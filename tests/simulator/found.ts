@@ -496,4 +496,27 @@ export const FOUND: Readonly<Record<string, Schedule>> = {
       { at: 3400, do: "kill", id: "c5" },
     ],
   },
+  "a listener that runs on after its room was lost speaks in the room when that is back": {
+    seed: 62628,
+    world: {
+      kind: "bridge",
+      program: "async",
+      rooms: 5,
+      latency: 0,
+      skew: 0,
+      detection: 0,
+      idleMs: 100,
+      membership: "bridge",
+    },
+    processes: ["c1", "c2", "c3", "p1"],
+    end: 2667,
+    events: [
+      { at: 404, do: "connect", client: "u8", proxy: "p1", speaks: "websocket" },
+      { at: 1472, do: "publish", client: "u8", room: "r3" },
+      { at: 1676, do: "join", client: "u8", room: "r3" },
+      { at: 2667, do: "expel", id: "c2", strike: 0, back: 1 },
+      { at: 2667, do: "publish", client: "u8", room: "r3" },
+      { at: 2667, do: "publish", client: "u8", room: "r3", acknowledged: true },
+    ],
+  },
 };
