@@ -28,6 +28,8 @@ interface Outgoing {
 /** A room that came and has not opened yet. */
 export interface Incoming {
   readonly frame: HandoffFrame;
+  /** Who was in it when it was let go, where that was here. */
+  readonly users: readonly ChatUser[];
   /** Whom to tell when it has opened. */
   readonly tell: Set<Link>;
   /** When waiting for the proxies that had members ends. */
@@ -158,7 +160,7 @@ export class Handoffs {
     const owner = this.#host.owner(frame.room);
     if (owner?.id === this.#host.id) {
       this.#outgoing.delete(frame.room);
-      return this.#keep(frame, tell);
+      return this.#keep(out);
     }
     const link = owner && this.#host.link(owner.id);
     if (!link || link.ended || !this.#host.agrees(link)) return;
@@ -180,9 +182,9 @@ export class Handoffs {
     link.send(out.frame);
   }
 
-  #keep(frame: HandoffFrame, tell: Set<Link>): void {
+  #keep({ frame, tell, users }: Outgoing): void {
     const { clock, handoffMs } = this.#host;
-    this.#incoming.set(frame.room, { frame, tell, until: clock.now() + handoffMs });
+    this.#incoming.set(frame.room, { frame, users, tell, until: clock.now() + handoffMs });
     clock.after(handoffMs + 5, () => {
       if (this.#incoming.has(frame.room)) this.#host.arrived(frame.room);
     });
@@ -204,7 +206,7 @@ export class Handoffs {
     }
     this.#outgoing.delete(frame.room);
     this.#incoming.delete(frame.room);
-    this.send(frame, tell);
+    this.send(frame, tell, there?.users);
   }
 
   /** Tells whoever sent a hand-off that it is not wanted any more. */
@@ -235,10 +237,10 @@ export class Handoffs {
 
   /** A view or the links have changed: sends on what waited, and what is not for us after all. */
   retry(): void {
-    for (const [room, { frame, tell }] of [...this.#incoming]) {
+    for (const [room, { frame, tell, users }] of [...this.#incoming]) {
       if (this.#host.owner(room)?.id === this.#host.id) continue;
       this.#incoming.delete(room);
-      this.send(frame, tell);
+      this.send(frame, tell, users);
     }
     for (const out of [...this.#outgoing.values()]) this.#push(out);
   }

@@ -519,4 +519,27 @@ export const FOUND: Readonly<Record<string, Schedule>> = {
       { at: 2667, do: "publish", client: "u8", room: "r3", acknowledged: true },
     ],
   },
+  "a life that was kept for its own server and then handed over is merged without the names of its members": {
+    seed: 201993,
+    world: {
+      kind: "lag",
+      program: "relay",
+      rooms: 4,
+      latency: 2,
+      skew: 3000,
+      detection: 50,
+      membership: "gossip",
+    },
+    processes: ["c1", "c2", "c3", "p1", "p2"],
+    end: 2487,
+    events: [
+      { at: 0, do: "connect", client: "u2", proxy: "p1", speaks: "model", acknowledged: true },
+      { at: 0, do: "connect", client: "u3", proxy: "p2", speaks: "model", acknowledged: true },
+      { at: 0, do: "connect", client: "u5", proxy: "p1", speaks: "mqtt4" },
+      { at: 40, do: "join", client: "u2", room: "r3" },
+      { at: 40, do: "join", client: "u3", room: "r3" },
+      { at: 40, do: "join", client: "u5", room: "r3" },
+      { at: 2487, do: "stop", id: "c3" },
+    ],
+  },
 };
