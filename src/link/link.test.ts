@@ -223,6 +223,20 @@ describe("heartbeats", () => {
     expect(chat.events).toEqual(["open p1", "reset lost"]);
   });
 
+  test("that stay away give a frame no more time to be confirmed than it has without", async () => {
+    const { clock, proxy, chat, network, logged } = await openPair();
+    await clock.run(20);
+    network.held = true;
+    network.down = true;
+    proxy.link.send(named("a"));
+    await clock.run(2900);
+    expect(proxy.events).toEqual(["open c1"]);
+    await clock.run(600);
+    expect(logged.filter((event) => event === "link_lost").length).toBe(2);
+    expect(proxy.events).toEqual(["open c1", "reset lost"]);
+    expect(chat.events).toEqual(["open p1"]);
+  });
+
   test("and confirmations are not missed by a process that was held up itself", async () => {
     const { clock, proxy, chat, logged, network } = await openPair();
     await clock.run(990);

@@ -32,6 +32,8 @@ export interface LinkKeeper {
 }
 
 const PING = '{"type":"ping"}\n';
+/** What a peer that is there gets of the time to confirm, at the least, to come back: one sixth. */
+const REDIAL_PART = 6;
 
 /** The implementation of {@linkcode Link}. */
 export class LinkEnd implements Link, WireReceiver {
@@ -308,8 +310,15 @@ export class LinkEnd implements Link, WireReceiver {
     this.#detach();
     this.#log("info", "link_lost", { why });
     this.#keeper.metrics.count("toychat_link_connections_lost_total");
-    this.#stopResume = this.#clock.after(this.#options.resumeMs, () => this.end("lost"));
+    this.#stopResume = this.#clock.after(this.#resumeMs(), () => this.end("lost"));
     this.#keeper.lost(this);
+  }
+
+  /** A frame that waits for its confirmation gets hardly more time for a connection that was lost than without. */
+  #resumeMs(): number {
+    const { resumeMs, confirmMs } = this.#options;
+    const left = confirmMs - this.#unconfirmed.age(this.#clock.now());
+    return Math.min(resumeMs, Math.max(left, confirmMs / REDIAL_PART));
   }
 
   #detach(): void {
