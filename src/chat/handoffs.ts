@@ -156,7 +156,7 @@ export class Handoffs {
 
   #push(out: Outgoing): void {
     if (out.sentTo) return this.#again(out, out.sentTo);
-    const { frame, tell } = out;
+    const { frame } = out;
     const owner = this.#host.owner(frame.room);
     if (owner?.id === this.#host.id) {
       this.#outgoing.delete(frame.room);
