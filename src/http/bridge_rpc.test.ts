@@ -59,6 +59,30 @@ describe("scopes:", () => {
     );
   });
 
+  test("to drain another member takes admin, and who lacks it is told so at once", async () => {
+    await world.start();
+    const lacks = (held: Scope) => ({
+      code: -32000,
+      message: expect.stringContaining(
+        `cluster.drain {id} needs the scope "admin", and the caller has "${held}"`,
+      ),
+      data: { code: "forbidden", scope: "admin" },
+    });
+    for (const held of ["read", "member"] as const) {
+      for (const id of ["chat-1", 5, null]) {
+        const { status, body } = await world.post(rpc("cluster.drain", { id }), held);
+        expect([held, status, body.error]).toEqual([held, 403, lacks(held)]);
+      }
+      const client = await world.open(held);
+      expect(await client.ask(rpc("cluster.drain", { id: "chat-1" }))).toMatchObject({ error: lacks(held) });
+    }
+    const { body } = await world.post(rpc("cluster.drain"), "read");
+    expect(body.error?.data).toEqual({ code: "forbidden", scope: "member" });
+    expect((await world.post(rpc("cluster.drain", { id: "chat-1" }), "admin")).body.error?.data).toEqual({
+      code: "unknown_member",
+    });
+  });
+
   test("a batch is answered one by one, and 200", async () => {
     await world.start();
     const { status, body } = await world.post([

@@ -71,7 +71,7 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     const members = await processes.run(on, ["members", "--json", "--token-file", reader, ...at], none);
     expect([members.code, members.stdout]).toEqual([0, "[]\n"]);
     const drain = await processes.run(on, ["drain", "c1", "--token-file", reader, ...at], none);
-    expect([drain.code, drain.stderr]).toEqual([1, expect.stringContaining('needs the scope "member"')]);
+    expect([drain.code, drain.stderr]).toEqual([1, expect.stringContaining('needs the scope "admin"')]);
     const stranger = await processes.run(on, ["members", ...at], none);
     expect([stranger.code, stranger.stderr]).toEqual([1, expect.stringContaining("--secret-file")]);
   });
