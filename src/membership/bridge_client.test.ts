@@ -147,6 +147,11 @@ describe("a frozen member", () => {
     expect(stopped - before).toBeLessThanOrEqual(2000);
     expect(withdrawn - before).toBeGreaterThanOrEqual(2400);
     expect(withdrawn - before).toBeLessThanOrEqual(3300);
+    // It was sent a close frame, which it does not answer, and is cut off soon after.
+    const connections = (): unknown =>
+      cluster.bridge.metrics.list().find(([name]) => name === "toychat_bridge_connections")?.[2];
+    expect(connections()).toBe(1);
+    await cluster.clock.until(() => connections() === 0, 1300);
   });
 
   test("finds its lease lost when it wakes, whatever it does first, and comes back as a new incarnation", async () => {

@@ -59,6 +59,8 @@ export interface SessionHost extends OutboxHost {
 /** Characters of a text before and after the proof. */
 const MAX_UNPROVED = 4096;
 const MAX_TEXT = 65_536;
+/** Milliseconds that a peer has to read what it was sent and to answer the close frame behind it. */
+const CLOSE_MS = 3000;
 
 /** A WebSocket connection with JSON-RPC on it. */
 export class BridgeSession implements ConnectionHandler {
@@ -80,6 +82,8 @@ export class BridgeSession implements ConnectionHandler {
   scope: Scope | undefined;
   /** Whether the connection is gone, or is being ended. */
   over = false;
+  /** When it is cut off, on the bridge's clock, where the peer has not answered the close frame. */
+  cutAt = Infinity;
   /** What goes out. */
   readonly outbox: BridgeOutbox;
   readonly #gone: AbortController = new AbortController();
@@ -131,9 +135,9 @@ export class BridgeSession implements ConnectionHandler {
     this.#host.ended(this);
   }
 
-  /** Ends the connection with a close frame; what was sent before still arrives. */
-  end(code: number, reason: string): void {
-    this.over = true;
+  /** Ends the connection with a close frame, which the peer has so long to answer; what was sent before still arrives. */
+  end(code: number, reason: string, graceMs: number = CLOSE_MS): void {
+    this.#isOver(graceMs);
     this.#connection.close(code, reason);
   }
 
@@ -141,6 +145,11 @@ export class BridgeSession implements ConnectionHandler {
   terminate(): void {
     this.over = true;
     this.#connection.terminate();
+  }
+
+  #isOver(graceMs: number): void {
+    this.over = true;
+    this.cutAt = this.#host.now() + graceMs;
   }
 
   #answer(text: string): void {
@@ -218,7 +227,7 @@ export class BridgeSession implements ConnectionHandler {
 
   /** The answer is sent first, in this turn; the close frame follows it. */
   #endAfterReply(reason: string, refusal: BridgeRefusal): void {
-    this.over = true;
+    this.#isOver(CLOSE_MS);
     this.#host.refused(this.remoteAddress, refusal);
     void Promise.resolve().then(() => this.#connection.close(1008, reason));
   }
