@@ -146,7 +146,17 @@ describe("scopes:", () => {
     await world.finish(member.join({ id: "chat-1", role: "chat", address: "127.0.0.1:7001" }));
     expect(world.bridge.view.members.map(({ id }) => id)).toEqual(["chat-1"]);
     const stranger = new BridgeMembership({ transport, clock, url });
-    await expect(world.finish(stranger.open())).rejects.toMatchObject({ code: "bridge_refused" });
+    await expect(world.finish(stranger.open())).rejects.toMatchObject({
+      code: "bridge_refused",
+      message:
+        `the bridge at ${url} has no secret and demands a token: give one that it knows by --token-file ` +
+        "or TOYCHAT_TOKEN",
+    });
+    const proving = new BridgeMembership({ transport, clock, url, secret: SECRET });
+    await expect(world.finish(proving.open())).rejects.toMatchObject({
+      code: "bridge_refused",
+      message: expect.stringMatching(/has no secret .* the secret that this process has, or .*--token-file/),
+    });
     const liar = new BridgeMembership({
       transport,
       clock,
@@ -154,8 +164,28 @@ describe("scopes:", () => {
       token: "a-member-of-no-standing",
     });
     await expect(world.finish(liar.open())).rejects.toMatchObject({ code: "bridge_refused" });
-    expect((await world.ask({ method: "POST" })).status).toBe(401);
+    const posted = await world.ask({ method: "POST" });
+    expect([posted.status, await posted.text()]).toEqual([401, expect.not.stringContaining("toychat token")]);
     await world.finish(member.close());
+  });
+
+  test("the answer to the challenge says what the bridge takes", async () => {
+    const challenge = rpc("auth.challenge", { nonce: "0".repeat(32), cluster: "toychat" });
+    const tokens = { read: "a-reader-of-long-standing" };
+    const cases = [
+      [{}, { required: true, takes: ["secret", "token"] }],
+      [{ tokens }, { required: true, takes: ["secret", "token"] }],
+      [{ secret: undefined, tokens }, { required: true, takes: ["token"] }],
+      [{ secret: undefined }, { required: false }],
+    ] as const;
+    for (const [options, says] of cases) {
+      await world.start(options);
+      const client = await world.open();
+      const { result } = await client.ask(challenge) as { result: { takes?: string[] } };
+      expect(result).toMatchObject(says);
+      expect("takes" in result).toBe("takes" in says);
+      await world.bridge.stop();
+    }
   });
 
   test("a bridge with tokens may listen beyond loopback", async () => {

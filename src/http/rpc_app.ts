@@ -52,10 +52,11 @@ function isJson(contentType: string | undefined): boolean {
 
 function unauthorized(service: BridgeService, address: string): Response {
   service.refused(address, "wrong_token");
+  const one = service.auth ? "toychat token read|member|admin" : "those that it was started with";
   return refuse(
     401,
     "unauthorized",
-    "this bridge wants a token it knows: send Authorization: Bearer and one of toychat token read|member|admin",
+    `this bridge wants a token it knows: send Authorization: Bearer and one of ${one}`,
     { "www-authenticate": 'Bearer realm="toychat"' },
   );
 }

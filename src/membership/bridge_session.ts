@@ -6,7 +6,7 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { printable, ToychatError } from "../lib/errors.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "../lib/transport.ts";
-import { type BridgeAuth, type Challenge, isNonce } from "./bridge_auth.ts";
+import { type BridgeAuth, type BridgeProof, type Challenge, isNonce } from "./bridge_auth.ts";
 import { BridgeOutbox, type OutboxHost } from "./bridge_outbox.ts";
 import type { BridgeTokens } from "./bridge_tokens.ts";
 import { answerMessages, readMessages, RPC_CODES, RpcError, type RpcParams } from "./json_rpc.ts";
@@ -180,12 +180,19 @@ export class BridgeSession implements ConnectionHandler {
     const bridge = this.#host.instance;
     this.#challenge = { cluster: this.#host.cluster, bridge, memberNonce: nonce, bridgeNonce };
     if (!this.#host.tokens) this.#prove("admin");
-    return { nonce: bridgeNonce, bridge, cluster: this.#host.cluster, required: this.scope === undefined };
+    const answer = { nonce: bridgeNonce, bridge, cluster: this.#host.cluster };
+    if (this.scope) return { ...answer, required: false };
+    // A secret comes with tokens that are derived from it.
+    const takes: readonly BridgeProof[] = this.#host.auth ? ["secret", "token"] : ["token"];
+    return { ...answer, required: true, takes };
   }
 
   #takeProof({ proof }: RpcParams): unknown {
     const auth = this.#host.auth;
-    if (!auth) throw new ToychatError("no_secret", "this bridge has no secret: nothing to prove");
+    if (!auth) {
+      const instead = this.#host.tokens ? "show a token by auth.token" : "leave it out";
+      throw new ToychatError("no_secret", `this bridge has no secret, and nothing to prove: ${instead}`);
+    }
     if (!this.#challenge || !auth.proves("member", this.#challenge, proof)) {
       this.#endAfterReply("wrong secret", "wrong_secret");
       throw new ToychatError("wrong_secret", "the caller's secret is not this bridge's");
