@@ -209,7 +209,7 @@ describe("HTTP:", () => {
 
   test("other methods, other types and too much are refused in JSON-RPC's form", async () => {
     await world.start();
-    for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
+    for (const method of ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]) {
       const answer = await world.ask({ method, headers });
       expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, POST"]);
     }
