@@ -72,6 +72,8 @@ class RawClient {
 const NONCE = "00112233445566778899aabbccddeeff";
 const challenge = rpc("auth.challenge", { nonce: NONCE, cluster: "toychat" });
 
+const MEMBER = { id: "a", role: "chat", address: "h:1", incarnation: "1" };
+
 async function joined(id: string): Promise<BridgeMembership> {
   const membership = new BridgeMembership({ transport, clock, url: bridge.url });
   await finish(membership.join({ id, role: "chat", address: "127.0.0.1:7001" }));
@@ -243,10 +245,37 @@ describe("a connection", () => {
       });
   });
 
-  test("that says nothing is ended after 5 s", async () => {
+  test("that says nothing is ended after 5 s, and that proves nothing is told so", async () => {
+    await start({ secret: "s3cret" });
+    const [mute, slow] = [await RawClient.open(), await RawClient.open()];
+    await clock.run(4500);
+    await slow.ask(challenge);
+    await clock.until(() => mute.closed !== undefined && slow.closed !== undefined, 800);
+    const told: CloseReason = { kind: "peer", code: 1008, message: "nothing was proved in time" };
+    expect([mute.closed, slow.closed]).toEqual([told, told]);
+    expect(bridge.metrics.get("toychat_bridge_refusals_total", { reason: "unproved_timeout" })).toBe(2);
+  });
+
+  test("whose member says nothing for 3 s is told so", async () => {
     await start();
     const client = await RawClient.open();
-    await clock.until(() => client.closed !== undefined, 5300);
+    await client.ask(challenge);
+    await client.ask(rpc("cluster.register", { ...MEMBER, slot: 0 }, 2));
+    const heard = clock.now();
+    await clock.until(() => bridge.view.members.length === 0, 3300);
+    expect(clock.now() - heard).toBeGreaterThanOrEqual(3000);
+    await clock.until(() => client.closed !== undefined, 50);
+    expect(client.closed).toMatchObject({ kind: "peer", code: 4408 });
+  });
+
+  test("without a member may be silent for 60 s, and is told so then", async () => {
+    await start();
+    const client = await RawClient.open();
+    await client.ask(challenge);
+    await clock.run(59_500);
+    expect(client.closed).toBeUndefined();
+    await clock.until(() => client.closed !== undefined, 1000);
+    expect(client.closed).toMatchObject({ kind: "peer", code: 4408 });
   });
 
   test("that has not proven the secret makes place for a newer one, and members keep theirs", async () => {

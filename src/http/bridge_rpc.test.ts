@@ -59,6 +59,30 @@ describe("scopes:", () => {
     );
   });
 
+  test("to drain another member takes admin, and who lacks it is told so at once", async () => {
+    await world.start();
+    const lacks = (held: Scope) => ({
+      code: -32000,
+      message: expect.stringContaining(
+        `cluster.drain {id} needs the scope "admin", and the caller has "${held}"`,
+      ),
+      data: { code: "forbidden", scope: "admin" },
+    });
+    for (const held of ["read", "member"] as const) {
+      for (const id of ["chat-1", 5, null]) {
+        const { status, body } = await world.post(rpc("cluster.drain", { id }), held);
+        expect([held, status, body.error]).toEqual([held, 403, lacks(held)]);
+      }
+      const client = await world.open(held);
+      expect(await client.ask(rpc("cluster.drain", { id: "chat-1" }))).toMatchObject({ error: lacks(held) });
+    }
+    const { body } = await world.post(rpc("cluster.drain"), "read");
+    expect(body.error?.data).toEqual({ code: "forbidden", scope: "member" });
+    expect((await world.post(rpc("cluster.drain", { id: "chat-1" }), "admin")).body.error?.data).toEqual({
+      code: "unknown_member",
+    });
+  });
+
   test("a batch is answered one by one, and 200", async () => {
     await world.start();
     const { status, body } = await world.post([
@@ -122,7 +146,17 @@ describe("scopes:", () => {
     await world.finish(member.join({ id: "chat-1", role: "chat", address: "127.0.0.1:7001" }));
     expect(world.bridge.view.members.map(({ id }) => id)).toEqual(["chat-1"]);
     const stranger = new BridgeMembership({ transport, clock, url });
-    await expect(world.finish(stranger.open())).rejects.toMatchObject({ code: "bridge_refused" });
+    await expect(world.finish(stranger.open())).rejects.toMatchObject({
+      code: "bridge_refused",
+      message:
+        `the bridge at ${url} has no secret and demands a token: give one that it knows by --token-file ` +
+        "or TOYCHAT_TOKEN",
+    });
+    const proving = new BridgeMembership({ transport, clock, url, secret: SECRET });
+    await expect(world.finish(proving.open())).rejects.toMatchObject({
+      code: "bridge_refused",
+      message: expect.stringMatching(/has no secret .* the secret that this process has, or .*--token-file/),
+    });
     const liar = new BridgeMembership({
       transport,
       clock,
@@ -130,8 +164,28 @@ describe("scopes:", () => {
       token: "a-member-of-no-standing",
     });
     await expect(world.finish(liar.open())).rejects.toMatchObject({ code: "bridge_refused" });
-    expect((await world.ask({ method: "POST" })).status).toBe(401);
+    const posted = await world.ask({ method: "POST" });
+    expect([posted.status, await posted.text()]).toEqual([401, expect.not.stringContaining("toychat token")]);
     await world.finish(member.close());
+  });
+
+  test("the answer to the challenge says what the bridge takes", async () => {
+    const challenge = rpc("auth.challenge", { nonce: "0".repeat(32), cluster: "toychat" });
+    const tokens = { read: "a-reader-of-long-standing" };
+    const cases = [
+      [{}, { required: true, takes: ["secret", "token"] }],
+      [{ tokens }, { required: true, takes: ["secret", "token"] }],
+      [{ secret: undefined, tokens }, { required: true, takes: ["token"] }],
+      [{ secret: undefined }, { required: false }],
+    ] as const;
+    for (const [options, says] of cases) {
+      await world.start(options);
+      const client = await world.open();
+      const { result } = await client.ask(challenge) as { result: { takes?: string[] } };
+      expect(result).toMatchObject(says);
+      expect("takes" in result).toBe("takes" in says);
+      await world.bridge.stop();
+    }
   });
 
   test("a bridge with tokens may listen beyond loopback", async () => {
@@ -155,7 +209,7 @@ describe("HTTP:", () => {
 
   test("other methods, other types and too much are refused in JSON-RPC's form", async () => {
     await world.start();
-    for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
+    for (const method of ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]) {
       const answer = await world.ask({ method, headers });
       expect([answer.status, answer.headers.get("allow")]).toEqual([405, "GET, POST"]);
     }

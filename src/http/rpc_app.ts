@@ -39,6 +39,10 @@ function refuse(
   return Response.json({ jsonrpc: "2.0", id: null, error }, { status, headers });
 }
 
+function notAllowed(method: string): Response {
+  return refuse(405, "method_not_allowed", `${method} is none of GET and POST`, { allow: "GET, POST" });
+}
+
 /** 200 for what JSON-RPC answers, but where nothing was understood, or the only request is beyond the caller's scope. */
 function statusOf(error: RpcErrorObject | undefined): number {
   if (!error) return 200;
@@ -52,10 +56,11 @@ function isJson(contentType: string | undefined): boolean {
 
 function unauthorized(service: BridgeService, address: string): Response {
   service.refused(address, "wrong_token");
+  const one = service.auth ? "toychat token read|member|admin" : "those that it was started with";
   return refuse(
     401,
     "unauthorized",
-    "this bridge wants a token it knows: send Authorization: Bearer and one of toychat token read|member|admin",
+    `this bridge wants a token it knows: send Authorization: Bearer and one of ${one}`,
     { "www-authenticate": 'Bearer realm="toychat"' },
   );
 }
@@ -89,11 +94,7 @@ export function createRpcApp(
   addUpgrade(app, service);
   addCors(app);
   addPost(app, service);
-  app.all(
-    "/rpc",
-    (c) =>
-      refuse(405, "method_not_allowed", `${c.req.method} is none of GET and POST`, { allow: "GET, POST" }),
-  );
+  app.all("/rpc", (c) => notAllowed(c.req.method));
   addHealth(app, server, options);
   app.notFound(() => refuse(404, "not_found", "the bridge serves /rpc, /healthz, /readyz and /metrics"));
   app.onError(() => refuse(500, "internal", "internal error"));
@@ -102,6 +103,8 @@ export function createRpcApp(
 
 function addUpgrade(app: App, service: BridgeService): void {
   app.get("/rpc", (c) => {
+    // Hono calls this for HEAD as well.
+    if (c.req.method !== "GET") return notAllowed(c.req.method);
     const header = c.req.header("authorization");
     const scope = header === undefined ? undefined : service.scopeOf(header);
     if (header !== undefined && !scope) return unauthorized(service, c.env.remoteAddress);

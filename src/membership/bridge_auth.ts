@@ -18,6 +18,9 @@ export interface Challenge {
   readonly bridgeNonce: string;
 }
 
+/** By what a caller may show that it belongs to the cluster: the proof of the secret, or a token. */
+export type BridgeProof = "secret" | "token";
+
 /** Who proves: each side's proof is of no use to the other. */
 export type Prover = "member" | "bridge";
 

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { BRIDGE_HOST, BridgeCluster, type TestMember } from "../../tests/support/bridge_cluster.ts";
+import type { FetchHandler } from "../lib/transport.ts";
 
 let cluster: BridgeCluster;
 
@@ -147,6 +148,11 @@ describe("a frozen member", () => {
     expect(stopped - before).toBeLessThanOrEqual(2000);
     expect(withdrawn - before).toBeGreaterThanOrEqual(2400);
     expect(withdrawn - before).toBeLessThanOrEqual(3300);
+    // It was sent a close frame, which it does not answer, and is cut off soon after.
+    const connections = (): unknown =>
+      cluster.bridge.metrics.list().find(([name]) => name === "toychat_bridge_connections")?.[2];
+    expect(connections()).toBe(1);
+    await cluster.clock.until(() => connections() === 0, 1300);
   });
 
   test("finds its lease lost when it wakes, whatever it does first, and comes back as a new incarnation", async () => {
@@ -418,6 +424,30 @@ describe("trust", () => {
     await expect(cluster.finish(membership.open())).rejects.toMatchObject({
       code: "bridge_refused",
       message: expect.stringContaining("it has no secret"),
+    });
+  });
+
+  test("a bridge that does not say what it takes is taken for one with a secret", async () => {
+    const result = { nonce: "0".repeat(32), bridge: "b0b0b0b0b0b0", cluster: "toychat", required: true };
+    const fetch: FetchHandler = (_, { upgrade }) =>
+      upgrade((connection) => ({
+        data: (text) => {
+          const { id } = JSON.parse(text as string);
+          connection.send(JSON.stringify({ jsonrpc: "2.0", id, result }));
+        },
+        drain: () => {},
+        close: () => {},
+      }));
+    await cluster.at(BRIDGE_HOST).serve({ host: BRIDGE_HOST, port: 7374, fetch });
+    await expect(cluster.finish(cluster.membership({ secret: undefined }).open())).rejects.toMatchObject({
+      code: "bridge_refused",
+      message: expect.stringContaining(
+        "demands the cluster secret: give it by --secret-file or TOYCHAT_SECRET",
+      ),
+    });
+    await expect(cluster.finish(cluster.membership().open())).rejects.toMatchObject({
+      code: "bridge_refused",
+      message: expect.stringContaining("it does not know the cluster secret"),
     });
   });
 

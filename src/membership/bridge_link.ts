@@ -180,6 +180,24 @@ function checkBridge(bridge: unknown, url: string, method: string): string {
   throw refused(url, `its answer to ${method} is malformed`);
 }
 
+/** Whether a bridge says that it takes tokens alone; one that says nothing has a secret. */
+function takesNoSecret(takes: unknown): boolean {
+  return Array.isArray(takes) && !takes.includes("secret");
+}
+
+/** The error for who shows nothing that the bridge takes. */
+function demanded(takes: unknown, { url, secret }: BridgeLinkOptions): ToychatError {
+  const token = "by --token-file or TOYCHAT_TOKEN";
+  const what = !takesNoSecret(takes)
+    ? "demands the cluster secret: give it by --secret-file or TOYCHAT_SECRET; the commands members, owner and drain " +
+      `may show a token instead, ${token}`
+    : secret === undefined
+    ? `has no secret and demands a token: give one that it knows ${token}`
+    : "has no secret and demands a token: start it with the secret that this process has, or give a token that it " +
+      `knows instead, ${token}`;
+  return new ToychatError("bridge_refused", `the bridge at ${url} ${what}`);
+}
+
 async function prove(link: BridgeLink, options: BridgeLinkOptions): Promise<void> {
   const { cluster, secret, token, url } = options;
   if (token !== undefined) {
@@ -189,17 +207,15 @@ async function prove(link: BridgeLink, options: BridgeLinkOptions): Promise<void
   }
   const memberNonce = bytesToHex(options.clock.randomBytes(16));
   const answer = await link.call("auth.challenge", { nonce: memberNonce, cluster });
-  const { nonce: bridgeNonce, bridge, required } = answer;
+  const { nonce: bridgeNonce, bridge, required, takes } = answer;
   if (!isNonce(bridgeNonce)) throw refused(url, "its answer to auth.challenge is malformed");
   link.bridge = checkBridge(bridge, url, "auth.challenge");
   if (secret === undefined) {
     if (required === false) return;
-    throw new ToychatError(
-      "bridge_refused",
-      `the bridge at ${url} demands the cluster secret: give it by --secret-file or TOYCHAT_SECRET`,
-    );
+    throw demanded(takes, options);
   }
   if (required !== true) throw refused(url, "it has no secret: start it with the one that this process has");
+  if (takesNoSecret(takes)) throw demanded(takes, options);
   const auth = new BridgeAuth(secret);
   const challenge: Challenge = { cluster, bridge: link.bridge, memberNonce, bridgeNonce };
   const { proof } = await link.call("auth.prove", { proof: auth.prove("member", challenge) });

@@ -90,7 +90,9 @@ export class BridgeMethods {
     if (!known) {
       throw new RpcError(RPC_CODES.methodNotFound, `there is no method "${printable(method, 40)}"`);
     }
-    needScope(method, known.scope, caller);
+    const withId = params.id === undefined ? undefined : known.withId;
+    const { scope, call } = withId ?? known;
+    needScope(withId ? `${method} {id}` : method, scope, caller);
     const { session } = caller;
     if (session && session.calls >= this.#host.limits.maxCalls) {
       throw new ToychatError(
@@ -101,7 +103,7 @@ export class BridgeMethods {
     if (known.scope === "admin") {
       this.#host.log("info", "admin_request", { method, address: caller.address });
     }
-    const result = known.call(params, caller);
+    const result = call(params, caller);
     if (!session || !(result instanceof Promise)) return result;
     session.calls += 1;
     return result.finally(() => session.calls -= 1);

@@ -37,6 +37,10 @@ const SLEPT_MS = 1000;
 const UNPROVED_MS = 5000;
 /** A connection without a member may be silent for so long. */
 const IDLE_MS = 60_000;
+/** The close code for who was silent for too long, as on users' WebSockets. */
+const SILENT_CODE = 4408;
+/** Who was silent has so long to answer the close frame: it may be dead. */
+const SILENT_CLOSE_MS = 1000;
 
 /** Options of {@linkcode BridgeService}. */
 export interface BridgeServiceOptions {
@@ -264,17 +268,24 @@ export class BridgeService implements SessionHost {
     this.#sweptAt = now;
     for (const session of this.#sessions) {
       if (slept) session.heardAt = now;
-      const silent = now - session.heardAt;
-      if (session.member && silent >= LEASE.expireMs) {
-        this.#members.withdraw(session, "silent");
-        session.terminate();
-      } else if (
-        silent >= (session.over ? LEASE.expireMs : IDLE_MS) ||
-        (!session.scope && now - session.openedAt >= UNPROVED_MS)
-      ) {
-        if (!session.scope && !session.over) this.refused(session.remoteAddress, "unproved_timeout");
-        session.terminate();
-      }
+      else this.#endSilent(session, now);
+    }
+  }
+
+  /** Ends a connection that says too little; one that was ended before is cut off where its peer does not answer. */
+  #endSilent(session: BridgeSession, now: number): void {
+    const silent = now - session.heardAt;
+    const expired = session.member !== undefined && silent >= LEASE.expireMs;
+    if (expired) this.#members.withdraw(session, "silent");
+    if (session.over) {
+      if (expired || now >= session.cutAt) session.terminate();
+    } else if (expired) {
+      session.end(SILENT_CODE, "nothing came of the member: register again", SILENT_CLOSE_MS);
+    } else if (!session.scope && now - session.openedAt >= UNPROVED_MS) {
+      this.refused(session.remoteAddress, "unproved_timeout");
+      session.end(1008, "nothing was proved in time", SILENT_CLOSE_MS);
+    } else if (silent >= IDLE_MS) {
+      session.end(SILENT_CODE, "nothing came for too long", SILENT_CLOSE_MS);
     }
   }
 

@@ -6,7 +6,7 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { printable, ToychatError } from "../lib/errors.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "../lib/transport.ts";
-import { type BridgeAuth, type Challenge, isNonce } from "./bridge_auth.ts";
+import { type BridgeAuth, type BridgeProof, type Challenge, isNonce } from "./bridge_auth.ts";
 import { BridgeOutbox, type OutboxHost } from "./bridge_outbox.ts";
 import type { BridgeTokens } from "./bridge_tokens.ts";
 import { answerMessages, readMessages, RPC_CODES, RpcError, type RpcParams } from "./json_rpc.ts";
@@ -59,6 +59,8 @@ export interface SessionHost extends OutboxHost {
 /** Characters of a text before and after the proof. */
 const MAX_UNPROVED = 4096;
 const MAX_TEXT = 65_536;
+/** Milliseconds that a peer has to read what it was sent and to answer the close frame behind it. */
+const CLOSE_MS = 3000;
 
 /** A WebSocket connection with JSON-RPC on it. */
 export class BridgeSession implements ConnectionHandler {
@@ -80,6 +82,8 @@ export class BridgeSession implements ConnectionHandler {
   scope: Scope | undefined;
   /** Whether the connection is gone, or is being ended. */
   over = false;
+  /** When it is cut off, on the bridge's clock, where the peer has not answered the close frame. */
+  cutAt = Infinity;
   /** What goes out. */
   readonly outbox: BridgeOutbox;
   readonly #gone: AbortController = new AbortController();
@@ -131,9 +135,9 @@ export class BridgeSession implements ConnectionHandler {
     this.#host.ended(this);
   }
 
-  /** Ends the connection with a close frame; what was sent before still arrives. */
-  end(code: number, reason: string): void {
-    this.over = true;
+  /** Ends the connection with a close frame, which the peer has so long to answer; what was sent before still arrives. */
+  end(code: number, reason: string, graceMs: number = CLOSE_MS): void {
+    this.#isOver(graceMs);
     this.#connection.close(code, reason);
   }
 
@@ -141,6 +145,11 @@ export class BridgeSession implements ConnectionHandler {
   terminate(): void {
     this.over = true;
     this.#connection.terminate();
+  }
+
+  #isOver(graceMs: number): void {
+    this.over = true;
+    this.cutAt = this.#host.now() + graceMs;
   }
 
   #answer(text: string): void {
@@ -171,12 +180,19 @@ export class BridgeSession implements ConnectionHandler {
     const bridge = this.#host.instance;
     this.#challenge = { cluster: this.#host.cluster, bridge, memberNonce: nonce, bridgeNonce };
     if (!this.#host.tokens) this.#prove("admin");
-    return { nonce: bridgeNonce, bridge, cluster: this.#host.cluster, required: this.scope === undefined };
+    const answer = { nonce: bridgeNonce, bridge, cluster: this.#host.cluster };
+    if (this.scope) return { ...answer, required: false };
+    // A secret comes with tokens that are derived from it.
+    const takes: readonly BridgeProof[] = this.#host.auth ? ["secret", "token"] : ["token"];
+    return { ...answer, required: true, takes };
   }
 
   #takeProof({ proof }: RpcParams): unknown {
     const auth = this.#host.auth;
-    if (!auth) throw new ToychatError("no_secret", "this bridge has no secret: nothing to prove");
+    if (!auth) {
+      const instead = this.#host.tokens ? "show a token by auth.token" : "leave it out";
+      throw new ToychatError("no_secret", `this bridge has no secret, and nothing to prove: ${instead}`);
+    }
     if (!this.#challenge || !auth.proves("member", this.#challenge, proof)) {
       this.#endAfterReply("wrong secret", "wrong_secret");
       throw new ToychatError("wrong_secret", "the caller's secret is not this bridge's");
@@ -218,7 +234,7 @@ export class BridgeSession implements ConnectionHandler {
 
   /** The answer is sent first, in this turn; the close frame follows it. */
   #endAfterReply(reason: string, refusal: BridgeRefusal): void {
-    this.over = true;
+    this.#isOver(CLOSE_MS);
     this.#host.refused(this.remoteAddress, refusal);
     void Promise.resolve().then(() => this.#connection.close(1008, reason));
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, ToychatError } from "../lib/errors.ts";
-import { type Caller, type Methods, type MethodsHost, needScope, sessionOf } from "./rpc_method.ts";
+import { type Caller, type Methods, type MethodsHost, sessionOf } from "./rpc_method.ts";
 import type { RpcParams } from "./json_rpc.ts";
 import { readText } from "./rpc_params.ts";
 
@@ -25,10 +25,8 @@ export function clusterMethods(host: MethodsHost): Methods {
     },
     "cluster.drain": {
       scope: "member",
-      call: (params, caller) =>
-        params.id === undefined
-          ? members.drain(sessionOf(caller, "cluster.drain"))
-          : askToDrain(host, params, caller),
+      call: (_, caller) => members.drain(sessionOf(caller, "cluster.drain")),
+      withId: { scope: "admin", call: (params, caller) => askToDrain(host, params, caller) },
     },
     "cluster.leave": {
       scope: "member",
@@ -43,7 +41,6 @@ async function askToDrain(
   params: RpcParams,
   caller: Caller,
 ): Promise<object> {
-  needScope("cluster.drain {id}", "admin", caller);
   const id = readText(params, "id", 64);
   const member = book.view.members.find((one) => one.id === id);
   if (!member) {

@@ -35,6 +35,8 @@ export interface Method {
   readonly scope: Scope;
   /** Carries it out; may return a promise. The result must be an object. */
   readonly call: (params: RpcParams, caller: Caller) => unknown;
+  /** What it is instead for who names a member by the parameter `id`; default the same. */
+  readonly withId?: Pick<Method, "scope" | "call">;
 }
 
 /** Methods by their names. */

@@ -44,4 +44,38 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     expect(client.end).toBeUndefined();
     await client.close();
   });
+
+  test(
+    "the bridge tells by a close frame who proved nothing in time, and whose member fell silent",
+    async () => {
+      const bridge = await processes.role<{ listen: string }>(on, ["bridge", "--listen", "127.0.0.1:0"]);
+      const url = `ws://${bridge.ready.listen}/rpc`;
+      const bare = await Raw.open(Number(bridge.ready.listen.split(":").at(-1)));
+      bare.write(upgrade("/rpc"));
+      const mute = ended(new WebSocket(url));
+      const member = new WebSocket(url);
+      const silent = ended(member);
+      member.onopen = () => {
+        member.send(call("auth.challenge", { nonce: "0".repeat(32), cluster: "toychat" }));
+        const claim = { id: "p1", role: "proxy", address: "127.0.0.1:7001", incarnation: "1" };
+        member.send(call("cluster.register", claim));
+      };
+      expect(await silent).toEqual([4408, "nothing came of the member: register again"]);
+      expect(bridge.stderr).toMatch(/member_withdrawn.*silent/);
+      expect(await mute).toEqual([1008, "nothing was proved in time"]);
+      // It never answers the close frame.
+      await bare.gone();
+      expect(bare.bytes.toString("latin1")).toContain("nothing was proved in time");
+    },
+    30_000,
+  );
 });
+
+function call(method: string, params: object): string {
+  return JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+}
+
+/** The close code and the reason, once a WebSocket is closed. */
+function ended(socket: WebSocket): Promise<[number, string]> {
+  return new Promise((resolve) => socket.onclose = ({ code, reason }) => resolve([code, reason]));
+}
