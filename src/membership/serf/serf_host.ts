@@ -275,6 +275,7 @@ export class SerfHost implements MemberBook {
         this.#resolve();
       },
       isDead: (...life) => this.#book.isDead(...life),
+      onAnswer: (host) => this.#book.answered(host, clock.now()),
       onProof: (host) => this.#book.proved(host) && this.#resolve(),
       onHeard: () => this.#judge(),
     });
@@ -300,9 +301,9 @@ export class SerfHost implements MemberBook {
     for (const { id, incarnation } of this.#publisher.excess()) this.#revoke(id, incarnation, "full");
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
     const now = this.#options.clock.now();
-    const unproved = this.#book.unproved(now);
+    const unsure = this.#book.unsure(now);
     this.#book.agents(entries, now);
-    if (this.#book.unproved(now) > unproved) this.#liveness?.ask();
+    if (this.#book.unsure(now) > unsure) this.#liveness?.ask();
     if (moved) this.#publisher.changed();
     this.#judge();
   }
