@@ -71,7 +71,8 @@ export class AgentSearch {
       await this.start(timeoutMs);
       return true;
     } catch (error) {
-      if (!(error instanceof ToychatError) || !AWAY.includes(error.code)) throw error;
+      const away = error instanceof ToychatError && AWAY.includes(error.code);
+      if (!away || this.#stopped) throw error;
       this.#options.log("warn", "serf_alone", { code: error.code, error: error.message });
     }
     this.#cancel = this.#options.clock.every(LOOK_MS, () => void this.#look());
