@@ -43,7 +43,10 @@ export interface BridgeSerfOptions {
    * that it finds for all.
    */
   readonly expectHosts?: number;
-  /** Milliseconds that `start` waits for the agent; default 10000. */
+  /**
+   * Milliseconds that `start` waits for the agent; default 2000. After that the bridge serves its own host alone, with
+   * `"seal"` no ChatServer, until the agent can be reached.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -159,7 +162,7 @@ export class Bridge {
   }
 
   /**
-   * Listens, once the Serf agent was reached where there is one.
+   * Listens, once the Serf agent was reached where there is one, or was waited for.
    *
    * @throws {ToychatError} `secret_required` where it would listen beyond loopback without a secret; `already_started`; `agent_unreachable` and
    * `agent_refused`; `stopped` where `stop` was called meanwhile;
@@ -183,7 +186,7 @@ export class Bridge {
     const { signal } = this.#stopped;
     try {
       signal.throwIfAborted();
-      if (this.#host) await unlessAborted(this.#host.start(serf?.timeoutMs), signal);
+      if (this.#host) await unlessAborted(this.#host.startAlone(serf?.timeoutMs), signal);
       return await serve();
     } catch (error) {
       this.#host?.stop();

@@ -26,7 +26,14 @@ async function stopped(bridge: Bridge, afterMs: number): Promise<unknown[]> {
 
 test("a bridge that is stopped while it waits for its agent ends at once, and leaves nothing running", async () => {
   const bridge = new Bridge({ transport, clock, listen: { port: 7374 }, serf: {} });
-  expect(await stopped(bridge, 3000)).toEqual(["stopped", true, 0, 0]);
+  expect(await stopped(bridge, 1500)).toEqual(["stopped", true, 0, 0]);
+});
+
+test("a bridge that is stopped while it serves without its agent leaves nothing running", async () => {
+  for (const afterMs of [2000, 3000]) {
+    const bridge = new Bridge({ transport, clock, listen: { port: 7374 }, serf: {} });
+    expect((await stopped(bridge, afterMs)).slice(1)).toEqual([true, 0, 0]);
+  }
 });
 
 test("a bridge that is stopped while it begins to listen leaves nothing running", async () => {

@@ -22,6 +22,8 @@ export interface MemberBook {
   readonly view: View;
   /** Milliseconds for which members serve on without a bridge; default for ever. */
   readonly aloneMs?: number | undefined;
+  /** Milliseconds after a start for which views are marked as settling; default 2000. */
+  readonly settleMs?: number | undefined;
   /** Enters a member, or changes the entry of the same incarnation; throws where the claim is refused. */
   claim(claim: Claim): Member;
   /** Changes a member's state; false where that incarnation does not hold the id. */
@@ -74,7 +76,7 @@ export interface BridgeMembersOptions {
 /** Why a member is withdrawn. */
 export type Withdrawal = "closed" | "left" | "silent" | "sealed" | "conflict" | "absent" | "full";
 
-/** For so long after a start views are marked as settling. */
+/** For so long after a start views are marked as settling, where the book says nothing else. */
 const SETTLE_MS = 2000;
 /** For so long after a start a ChatServer without a slot waits, so that those that had one can take theirs again. */
 const NEWCOMER_MS = 400;
@@ -104,14 +106,14 @@ export class BridgeMembers {
 
   /** Begins to settle. */
   start(): void {
-    const { clock } = this.#options;
+    const { clock, book } = this.#options;
     this.#newcomersWait = new Promise((resolve) => {
       this.#timers.add(clock.after(NEWCOMER_MS, () => {
         this.#newcomersWait = undefined;
         resolve();
       }));
     });
-    this.#timers.add(clock.after(SETTLE_MS, () => {
+    this.#timers.add(clock.after(book.settleMs ?? SETTLE_MS, () => {
       this.#settling = false;
       this.#gone.clear();
       this.#options.onChange();

@@ -4,6 +4,7 @@ import { systemTransport } from "../../transports/system.ts";
 import { cli, Processes, type Ready, type Running } from "../support/processes.ts";
 import { runtime } from "../support/runtimes.ts";
 import { freePort, type SerfAgent, SerfAgents } from "../support/serf_agents.ts";
+import { until } from "../support/until.ts";
 
 const agents = new SerfAgents();
 const processes = new Processes();
@@ -57,15 +58,52 @@ describe("a ChatServer that follows an agent itself", () => {
   });
 });
 
-test("what finds no agent for 10 s ends, and says where it looked", async () => {
+test("a role without a bridge that finds no agent for 10 s ends, and says where it looked", async () => {
   const port = await freePort();
-  const [bridge, chat] = await Promise.all([
-    refused(["bridge", ...ANYWHERE, "--serf", `127.0.0.1:${port}`]),
-    refused(["chat", "--id", "c1", "--bridge", `serf:127.0.0.1:${port}`]),
-  ]);
-  for (const { stderr } of [bridge, chat]) expect(stderr).toContain(`no Serf agent at 127.0.0.1:${port}`);
-  expect(bridge.stderr).toContain('start one by "serf agent", or say where it is');
+  const chat = await refused(["chat", "--id", "c1", "--bridge", `serf:127.0.0.1:${port}`]);
+  expect(chat.stderr).toContain(`no Serf agent at 127.0.0.1:${port}`);
 }, 40_000);
+
+describe("a bridge whose agent starts later", () => {
+  for (const name of ["bun", "deno", "node"] as const) {
+    test(`serves its own host alone until then, on ${name}`, async () => {
+      const command = [...runtime(name).command, cli];
+      const port = await freePort();
+      const args = ["bridge", ...ANYWHERE, "--serf", `127.0.0.1:${port}`];
+      const bridge = await processes.start<{ listen: string }>([...command, ...args]);
+      expect(bridge.stderr).toContain("serf_alone");
+      const url = `ws://${bridge.ready.listen}/rpc`;
+      const chat = await processes.start([...bun, "chat", "--id", "c1", "--bridge", url]);
+      expect(await list(url)).toEqual(["c1"]);
+      const second = await processes.start([...bun, "chat", "--id", "c2", "--bridge", url]);
+      chat.signal("SIGKILL");
+      await until(async () => (await list(url)).join() === "c2", "the bridge withdraws who has died");
+      const agent = await agents.start({ name: `late-${name}`, rpcPort: port });
+      await until(async () => (await agent.command(["members"])).includes("c2."), "its agent publishes it");
+      expect([await list(url), second.stderr.includes("rejoined")]).toEqual([["c2"], false]);
+    }, 60_000);
+  }
+
+  test("lets a ChatServer in when it has the agent, with seal", async () => {
+    const port = await freePort();
+    const args = ["bridge", ...ANYWHERE, "--partition", "seal", "--serf", `127.0.0.1:${port}`];
+    const bridge = await processes.start<{ listen: string }>([...bun, ...args]);
+    const url = `ws://${bridge.ready.listen}/rpc`;
+    const chat = processes.spawn([...bun, "chat", "--id", "c1", "--bridge", url]);
+    await until(() => chat.stderr.includes("sealed"), "it is refused");
+    expect(await list(url)).toEqual([]);
+    await agents.start({ name: "late-seal", rpcPort: port });
+    await until(() => chat.stdout.startsWith("ready "), "it is let in");
+    expect(await list(url)).toEqual(["c1"]);
+  }, 60_000);
+});
+
+/** The ids of the members that a bridge lists. */
+async function list(url: string): Promise<string[]> {
+  const running = processes.spawn([...bun, "members", "--json", "--bridge", url]);
+  expect(await running.exit).toEqual({ code: 0, signal: null });
+  return (JSON.parse(running.stdout) as { id: string }[]).map(({ id }) => id);
+}
 
 describe("a host", () => {
   let bridge: Ready<{ listen: string }>;

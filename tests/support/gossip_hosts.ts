@@ -146,7 +146,7 @@ export class GossipHosts {
   #start(name: string): Promise<void> {
     const bridge = new GossipBridge(this, this.agent(name));
     this.#bridges.set(name, bridge);
-    return bridge.host.start();
+    return bridge.host.startAlone();
   }
 
   /** Lets time pass until a promise has settled. */

@@ -80,6 +80,49 @@ describe("what tags say", () => {
     }
   });
 
+  test("a host that has answered less than 2 s ago has not failed yet, whatever Serf says", () => {
+    const it = book();
+    const full = tag("b", 1, [chat("b", "c2", 1)]);
+    it.agents([agent("b", full)], 0);
+    it.answered("b", 1000);
+    it.agents([agent("b", full, "failed")], 2500);
+    expect([ids(it, 2999), it.expireAt(2500), it.liveHosts(2500).length, ids(it, 3000)]).toEqual([
+      "c2",
+      3000,
+      1,
+      "",
+    ]);
+    expect([it.liveHosts(3000), it.hosts(3000)[0]]).toMatchObject([[], { counts: false, doubted: false }]);
+  });
+
+  test("an answer after the failure was believed brings nobody back before Serf does", () => {
+    const it = book();
+    const full = tag("b", 1, [chat("b", "c2", 1)]);
+    it.agents([agent("b", full)], 0);
+    it.answered("b", 1000);
+    it.agents([agent("b", full, "failed")], 2500);
+    for (const at of [3000, 3100]) {
+      it.answered("b", at);
+      it.proved("b");
+      it.agents([agent("b", full, "failed")], at + 50);
+      expect(ids(it, at + 50)).toBe("");
+    }
+    it.agents([agent("b", full)], 3200);
+    expect(ids(it, 3200)).toBe("");
+    it.proved("b");
+    expect(ids(it, 3200)).toBe("c2");
+  });
+
+  test("with seal answers say nothing of who is kept and who is given up", () => {
+    const it = book(true);
+    const full = tag("b", 1, [chat("b", "c2", 1)]);
+    it.agents([agent("b", full)], 0);
+    it.answered("b", 1000);
+    it.agents([agent("b", full, "failed")], 1100);
+    expect([it.kept(), it.hosts(1100)[0]]).toMatchObject([["b"], { counts: true, doubted: false }]);
+    expect([it.liveHosts(1100), it.drop("b"), ids(it, 1100)]).toEqual([[], true, ""]);
+  });
+
   test("the own host's tag, which lags, says nothing of the own members", () => {
     const it = book();
     it.setOwn([chat("a", "c1", 0)]);

@@ -33,6 +33,8 @@ export interface HostInfo {
   readonly counts: boolean;
   /** Whether they will be once {@linkcode ClusterBook.proved} is called. */
   readonly unproved: boolean;
+  /** Whether they are although Serf calls it failed, as it was heard just now. */
+  readonly doubted: boolean;
 }
 
 /** A host whose agent lives, with the members that it publishes. */
@@ -65,7 +67,7 @@ export interface ClusterBookOptions {
   readonly self: () => string | undefined;
   /**
    * Whether members of a host that has failed stay in the view until {@linkcode ClusterBook.drop} is called
-   * (`onPartition: "seal"`). Default false: they go at once.
+   * (`onPartition: "seal"`). Default false: they go at once, or when the bridge there has not answered for 2 s.
    */
   readonly keepFailed?: boolean | undefined;
 }
@@ -163,6 +165,17 @@ export class ClusterBook {
   }
 
   /**
+   * The bridge of a host has answered. Without `keepFailed` Serf's word that it has failed counts for nothing before the
+   * bridge has been silent for 2 s.
+   */
+  answered(name: string, now: number): void {
+    const host = this.#list.hosts.get(name);
+    if (!host) return;
+    this.#list.answered(host, now);
+    if (host.status === "failed") this.#resolved = undefined;
+  }
+
+  /**
    * A host has answered, or one of its members. Without `keepFailed` one that had failed counts again only then: Serf may
    * hear a host that does not hear it, calls it alive and failed by turns, and nobody can use it.
    */
@@ -204,9 +217,11 @@ export class ClusterBook {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** How many hosts whose agents live count again once they answer. */
-  unproved(now: number): number {
-    return this.hosts(now).filter(({ unproved, status }) => unproved && status === "alive").length;
+  /** How many hosts count again once they answer, or only as long as they do. */
+  unsure(now: number): number {
+    return this.hosts(now).filter(({ doubted, unproved, status }) =>
+      doubted || (unproved && status === "alive")
+    ).length;
   }
 
   /** The name of a host by its hash; undefined where none has it, or several do. */
@@ -230,10 +245,11 @@ export class ClusterBook {
     return [...this.#list.hosts.get(name)?.book.members(now).values() ?? []];
   }
 
-  /** The other hosts whose agents live and whose bridges have published something. */
+  /** The other hosts whose agents live, as far as that is believed, and whose bridges have published something. */
   liveHosts(now: number): LiveHost[] {
     return this.hosts(now)
-      .filter(({ name, status, value }) => name !== this.#self() && status === "alive" && value !== undefined)
+      .filter(({ status, doubted }) => status === "alive" || doubted)
+      .filter(({ name, value }) => name !== this.#self() && value !== undefined)
       .map(({ name, address, value }) => ({
         name,
         address,
@@ -306,6 +322,7 @@ export class ClusterBook {
       problem,
       counts: this.#list.counts(host, now),
       unproved,
+      doubted: this.#list.doubts(host, now),
     };
   }
 

@@ -22,6 +22,12 @@ export interface AgentEntry {
   readonly tag?: string | undefined;
 }
 
+/**
+ * Serf's word that a host has failed is believed once its bridge has not answered for so long. A host that was cut off
+ * spreads its own verdicts when it comes back, and they reach hosts that were never apart. One that died was silent for
+ * longer when Serf says so.
+ */
+export const DOUBT_MS = 2000;
 /** Hosts that are looked at; of more those with the lowest names. */
 export const MAX_HOSTS = 1024;
 /** Hosts of which only deltas have told. */
@@ -44,7 +50,9 @@ export interface Host {
   problem: HostValueProblem | undefined;
   /** Since when the own agent does not list it. */
   missingAt: number | undefined;
-  /** Since when it has failed. */
+  /** When its bridge answered last. */
+  answeredAt: number;
+  /** Since when Serf's word that it has failed is believed. */
   failedAt: number | undefined;
   /** Its members were given up while it had failed or was missing. */
   dropped: boolean;
@@ -107,15 +115,29 @@ export class HostList {
   counts(host: Host, now: number): boolean {
     if (host.status === "left" || host.dropped) return false;
     if (this.#keepFailed) return true;
-    return host.status !== "failed" && !host.unproved &&
+    return (host.status !== "failed" || this.doubts(host, now)) && !host.unproved &&
       (host.missingAt === undefined || now < host.missingAt + UNTAGGED_MS);
+  }
+
+  /** Whether Serf calls a host failed and its bridge was heard so lately that this is not believed yet. */
+  doubts({ status, missingAt, failedAt, answeredAt }: Host, now: number): boolean {
+    if (this.#keepFailed || status !== "failed" || missingAt !== undefined) return false;
+    return failedAt === undefined && now < answeredAt + DOUBT_MS;
+  }
+
+  /** The bridge of a host has answered. Where its failure was believed it stays so until Serf calls it alive. */
+  answered(host: Host, now: number): void {
+    this.#weigh(host, now);
+    host.answeredAt = now;
   }
 
   /** When time alone may change what counts, after `now`; Infinity: never. */
   expireAt(now: number): number {
     let next = Infinity;
-    for (const { book, missingAt } of this.hosts.values()) {
+    for (const host of this.hosts.values()) {
+      const { book, missingAt } = host;
       next = Math.min(next, book.expireAt(now));
+      if (this.doubts(host, now)) next = Math.min(next, host.answeredAt + DOUBT_MS);
       const gone = (missingAt ?? -Infinity) + UNTAGGED_MS;
       if (gone > now && !this.#keepFailed) next = Math.min(next, gone);
     }
@@ -134,6 +156,7 @@ export class HostList {
       read: undefined,
       problem: undefined,
       missingAt: undefined,
+      answeredAt: -Infinity,
       failedAt: undefined,
       dropped: false,
       unproved: false,
@@ -159,9 +182,8 @@ export class HostList {
     const before = stateOf(host);
     host.status = status as AgentStatus;
     host.missingAt = undefined;
-    host.failedAt = status === "failed" ? host.failedAt ?? now : undefined;
+    this.#weigh(host, now);
     if (status === "alive" || status === "leaving") host.dropped = false;
-    if (status === "failed") host.unproved = !this.#keepFailed;
     if (status === "left") host.unproved = false;
     const known = host.book.value;
     // A host that comes back after its members were given up has nobody but whom it names.
@@ -173,6 +195,15 @@ export class HostList {
     host.read = { tag, address };
     this.#read(host, tag, address, now);
     return true;
+  }
+
+  /** Believes that a host has failed, or not. */
+  #weigh(host: Host, now: number): void {
+    if (host.status !== "failed") host.failedAt = undefined;
+    else if (!this.doubts(host, now)) {
+      host.failedAt ??= now;
+      host.unproved = !this.#keepFailed;
+    }
   }
 
   #read(host: Host, tag: string | undefined, address: string, now: number): void {
@@ -195,8 +226,8 @@ export class HostList {
 }
 
 /** Of a host, what its members count by. */
-function stateOf({ status, missingAt, dropped, unproved }: Host): string {
-  return [status, missingAt, dropped, unproved].join();
+function stateOf({ status, missingAt, dropped, failedAt, unproved }: Host): string {
+  return [status, missingAt, dropped, failedAt, unproved].join();
 }
 
 /** What is looked at of a list: entries of the right shape, one a name, of too many those with the lowest names. */

@@ -97,6 +97,12 @@ function agentIp(agentAddress: string): Ip {
   );
 }
 
+/** The IP address of a member, for that of an agent beside it which is not known yet; loopback where it has none. */
+export function ownAddress({ address }: Pick<Member, "address">): string {
+  const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
+  return readIp(host)?.text ?? "127.0.0.1";
+}
+
 /**
  * A member's address as every host will read it from what is published, such as `10.0.0.1:7001`: register members by
  * this text, or the views of their own host and of others differ.

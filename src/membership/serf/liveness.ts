@@ -59,6 +59,8 @@ export interface LivenessOptions {
    * this host, and this one hears them.
    */
   readonly onProof: (host: string) => void;
+  /** The bridge of a host has answered. */
+  readonly onAnswer: (host: string) => void;
   /** Something was heard, or the silence of a host has become long. */
   readonly onHeard: () => void;
 }
@@ -188,7 +190,7 @@ export class Liveness {
   }
 
   #answered(number: number, from: string, payload: string): void {
-    const { clock, clusterTag, self, quorum, nameOf, onHeard } = this.#options;
+    const { clock, clusterTag, self, quorum, nameOf, onAnswer, onHeard } = this.#options;
     const answer = decodeAnswer(payload, clusterTag);
     if (!answer || from === self) return;
     const names = (hashes: readonly string[]): string[] => hashes.flatMap((hash) => nameOf(hash) ?? []);
@@ -204,6 +206,7 @@ export class Liveness {
     this.#heardAt.set(from, now);
     this.#answering.add(from);
     quorum.answered(number, from, now, testimony);
+    onAnswer(from);
     this.#compare(from, answer.seq, before === undefined || now - before >= SILENT_MS);
     onHeard();
   }

@@ -52,6 +52,8 @@ export class OwnMembers {
   readonly #registry: Registry;
   /** Claims that do not stand yet, by id. */
   readonly #waiting: Map<string, Waiting> = new Map();
+  /** Ids of members that were here and went before {@linkcode OwnMembers.restore} was called. */
+  #gone: Set<string> | undefined = new Set();
 
   /** None at first. */
   constructor(options: OwnMembersOptions) {
@@ -70,11 +72,18 @@ export class OwnMembers {
   }
 
   /**
-   * Enters a member that the host's agent still publishes from the bridge's life before. One that was joining gets no
-   * rooms before it has registered again: nobody knows whether it lives.
+   * Enters the members that the host's agent still publishes from the bridge's life before, and returns whom it has entered.
+   * Where some have registered already, as without an agent, these come first, and who of them is gone does not come back.
+   * One that was joining gets no rooms before it has registered again: nobody knows whether it lives.
    */
-  restore(member: Member): void {
-    this.#registry.claim(member);
+  restore(former: readonly Member[]): readonly Member[] {
+    const slots = new Set(this.list.flatMap(({ slot }) => slot ?? []));
+    const members = former.filter(({ id, slot }) =>
+      !this.get(id) && !this.#gone?.has(id) && (slot === undefined || !slots.has(slot))
+    );
+    for (const member of members) this.#registry.claim(member);
+    this.#gone = undefined;
+    return members;
   }
 
   /**
@@ -151,6 +160,7 @@ export class OwnMembers {
     const member = this.get(id);
     if (!member || !this.#registry.withdraw(id, incarnation)) return false;
     this.#drop(id);
+    this.#gone?.add(id);
     this.#options.onChange([], [member]);
     return true;
   }

@@ -10,6 +10,7 @@ import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { Member } from "../view.ts";
 import { DELTA_EVENT, encodeDelta } from "./host_delta.ts";
+import { encodeRecord, ownAddress, publishedAddress } from "./host_record.ts";
 import { encodeHost, HOST_TAG, MAX_HOST_VALUE, SEQ_MODULUS } from "./host_tag.ts";
 import type { SerfClient } from "./serf_client.ts";
 import { roomForTag } from "./serf_tags.ts";
@@ -47,7 +48,7 @@ const encoder = new TextEncoder();
 
 /** Keeps the tag of one host up to date. */
 export class Publisher {
-  /** The IP address of the agent. */
+  /** The IP address of the agent; empty before it is known, and until then nothing is published. */
   address = "";
   /** Counts publications. */
   seq = 0;
@@ -94,17 +95,37 @@ export class Publisher {
     this.renew();
   }
 
-  /** Throws where members do not fit into what a host can publish. */
-  fits(members: readonly Member[]): void {
-    this.#value(members);
+  /** The address of a member as others will read it; throws where they could not reach it, as far as that is known. */
+  published(member: Member): string {
+    return publishedAddress(member, this.address || ownAddress(member));
   }
 
-  /** The members that do not fit any more, since the agent has got other tags or another address. The first ones stay. */
+  /** Throws where members do not fit into what a host can publish, as far as that is known. */
+  fits(members: readonly Member[]): void {
+    if (this.address !== "") this.#value(members);
+    else for (const member of members) encodeRecord(member, ownAddress(member));
+  }
+
+  /**
+   * The members that cannot be published any more, since the agent has got other tags or another address: whom no other host
+   * could reach, and those for whom there is no room. The first ones stay.
+   */
   excess(): readonly Member[] {
+    if (this.address === "") return [];
     const members = this.#options.members();
-    let fit = members.length;
-    while (fit > 0 && this.#isFull(members.slice(0, fit))) fit--;
-    return members.slice(fit);
+    const sound = members.filter((member) => this.#isSound(member));
+    let fit = sound.length;
+    while (fit > 0 && this.#isFull(sound.slice(0, fit))) fit--;
+    return [...members.filter((member) => !sound.includes(member)), ...sound.slice(fit)];
+  }
+
+  #isSound(member: Member): boolean {
+    try {
+      this.published(member);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Members are new or have changed, or were withdrawn: tells it at once as a hint, and by the tag. */
@@ -114,7 +135,7 @@ export class Publisher {
     const seq = this.seq = (before + 1) % SEQ_MODULUS;
     const { agentName } = agent;
     const change = { clusterTag, agentName, agentAddress, seq, changed, withdrawn };
-    for (const hint of agent.connected ? encodeDelta(change) : []) {
+    for (const hint of this.#open ? encodeDelta(change) : []) {
       agent.userEvent(DELTA_EVENT, encoder.encode(hint), { coalesce: false }).catch((error) => {
         log("warn", "serf_event_failed", { message: errorMessage(error) });
       });
@@ -145,6 +166,10 @@ export class Publisher {
     this.#cancel();
   }
 
+  get #open(): boolean {
+    return this.address !== "" && this.#options.agent.connected;
+  }
+
   #value(members: readonly Member[]): string {
     const { clusterTag, slots, awaits } = this.#options;
     const { address: agentAddress, seq } = this;
@@ -172,7 +197,7 @@ export class Publisher {
   async #write(): Promise<void> {
     const { agent, clock, log, members, metrics } = this.#options;
     this.#writing = true;
-    while (this.#dirty && !this.#stopped && agent.connected) {
+    while (this.#dirty && !this.#stopped && this.#open) {
       this.#dirty = false;
       try {
         const text = this.#value(members());

@@ -11,19 +11,13 @@ import type { BookKeeper, MemberBook, Withdrawal } from "../bridge_members.ts";
 import { ALONE_MS } from "../lease_times.ts";
 import { checkClaim, type Claim } from "../registry.ts";
 import { createView, emptyView, type Member, type MemberState, type View } from "../view.ts";
+import { AgentSearch } from "./agent_search.ts";
 import { ClusterBook, type HostInfo } from "./cluster_book.ts";
 import type { OwnLoss } from "./conflicts.ts";
 import { answerDrain, askHostToDrain, DRAIN_QUERY } from "./drain_query.ts";
 import { Follower } from "./follower.ts";
-import {
-  clusterTag,
-  decodeHost,
-  firstSeq,
-  HOST_TAG,
-  type HostValue,
-  publishedAddress,
-  SEQ_MODULUS,
-} from "./host_tag.ts";
+import { formerValue, nextSeq, takeUp } from "./former_life.ts";
+import { clusterTag, HOST_TAG, type HostValue } from "./host_tag.ts";
 import { LIVE_QUERY } from "./live_query.ts";
 import { Liveness } from "./liveness.ts";
 import { type Claims, OwnMembers } from "./own_members.ts";
@@ -31,17 +25,14 @@ import { Publisher } from "./publisher.ts";
 import { checkExpectHosts } from "./serf_host_options.ts";
 import type { SerfAgent, SerfHostOptions, SerfHostStatus } from "./serf_host_options.ts";
 import type { SerfMember, SerfQueryEvent } from "./serf_types.ts";
-import { refuseSharedAgent } from "./shared_agent.ts";
 import { Side } from "./side.ts";
 
 /** An agent that restarts is back by then; later a host without one serves itself alone. */
 const AGENTLESS_MS = 5000;
+/** A bridge that starts serves without its agent after so long. The rest of that time its members keep the view of before. */
+const AGENT_MS = 2000;
 /** A bridge that starts waits so long to be told who of the failed was given up. */
 const ASK_FAILED_MS = 1500;
-/** Members of the bridge's life before have so long to register again. */
-const GRACE_MS = 4000;
-/** A life that begins counts on from what its predecessor may have announced without having published it. */
-const SEQ_LEAP = 64;
 /** Conflicts that are mended in one go: more than a host has members. */
 const MAX_ROUNDS = 64;
 
@@ -53,6 +44,9 @@ export class SerfHost implements MemberBook {
   readonly #own: OwnMembers;
   readonly #publisher: Publisher;
   readonly #follower: Follower;
+  readonly #search: AgentSearch;
+  /** It serves without having met its agent. */
+  #alone = false;
   #liveness: Liveness | undefined;
   #side: Side | undefined;
   #keeper: BookKeeper | undefined;
@@ -65,7 +59,7 @@ export class SerfHost implements MemberBook {
 
   /** Does nothing until `start`. Throws `invalid_expect_hosts`. */
   constructor(options: SerfHostOptions) {
-    const { agent, clock, log, metrics, cluster, placementKey, onPartition } = options;
+    const { clock, metrics, cluster, placementKey, onPartition } = options;
     checkExpectHosts(options.expectHosts);
     this.#options = options;
     this.#view = emptyView(placementKey);
@@ -76,10 +70,9 @@ export class SerfHost implements MemberBook {
       keepFailed: onPartition === "seal",
     });
     this.#own = new OwnMembers({
-      clock,
-      placementKey,
+      ...options,
       claims: this.#claims(),
-      published: (claim) => publishedAddress({ ...claim, state: "joining" }, this.#publisher.address),
+      published: (claim) => this.#publisher.published({ ...claim, state: "joining" }),
       fits: (members) => this.#publisher.fits(members),
       onChange: (changed, withdrawn) => {
         this.#book.setOwn(this.#own.list);
@@ -88,19 +81,14 @@ export class SerfHost implements MemberBook {
       },
     });
     this.#publisher = new Publisher({
-      agent,
-      clock,
-      log,
-      metrics,
+      ...options,
       clusterTag: this.#clusterTag,
       members: () => this.#own.list,
       slots: () => this.#book.slots,
       awaits: () => this.#side?.awaits ?? false,
     });
     this.#follower = new Follower({
-      agent,
-      clock,
-      log,
+      ...options,
       onList: (list) => this.#take(list),
       onDelta: (payload) => {
         if (!this.#book.delta(payload, clock.now())) return;
@@ -114,6 +102,9 @@ export class SerfHost implements MemberBook {
       },
       onTick: () => this.#judge(),
     });
+    const onMet = (list: readonly SerfMember[]) => this.#meet(list);
+    this.#search = new AgentSearch({ ...options, clusterTag: this.#clusterTag, onMet });
+    metrics.gauge("toychat_sealed", () => this.sealed ? 1 : 0);
     for (const status of ["alive", "leaving", "failed"] as const) {
       const known = (): number => this.#known().filter((host) => host.status === status).length;
       metrics.gauge("toychat_serf_hosts", known, { status });
@@ -132,12 +123,19 @@ export class SerfHost implements MemberBook {
 
   /** Whether the ChatServers of this host may not accept, since the majority of hosts cannot be heard. */
   get sealed(): boolean {
+    if (this.#alone) return this.#options.onPartition === "seal";
     return this.#side?.sealed ?? false;
+  }
+
+  /** Without its agent a bridge does not know the others: members keep them until a running one would give them up. */
+  get settleMs(): number | undefined {
+    return this.#alone ? AGENTLESS_MS - AGENT_MS : undefined;
   }
 
   /** How the host stands. */
   get status(): SerfHostStatus {
-    const { agent: { connected }, onPartition } = this.#options;
+    const { agent, onPartition } = this.#options;
+    const connected = agent.connected && !this.#alone;
     return { agent: this.#self ?? "", connected, sealed: this.sealed, onPartition, hosts: this.#known() };
   }
 
@@ -153,12 +151,22 @@ export class SerfHost implements MemberBook {
    * @throws {ToychatError} what `SerfClient.ready` throws.
    */
   async start(timeoutMs = 10_000): Promise<void> {
-    const { agent } = this.#options;
-    agent.start();
-    await agent.ready(timeoutMs);
-    await refuseSharedAgent(agent, this.#clusterTag);
-    const list = await agent.members();
-    const self = this.#self = agent.agentName;
+    await this.#search.start(timeoutMs);
+  }
+
+  /**
+   * As `start`; where the agent cannot be reached in time the host serves its own members alone, with `seal` no ChatServer,
+   * until it can be.
+   *
+   * @param timeoutMs Milliseconds to wait for the agent; default 2000.
+   * @throws {ToychatError} what `start` throws of an agent that answers: `serf_auth_refused`, `agent_shared`, `serf_bad_reply`.
+   */
+  async startAlone(timeoutMs = AGENT_MS): Promise<void> {
+    this.#alone = !(await this.#search.startWithout(timeoutMs));
+  }
+
+  async #meet(list: readonly SerfMember[]): Promise<void> {
+    const self = this.#self = this.#options.agent.agentName;
     this.#side = new Side({ ...this.#options, self, before: this.#restore(list) });
     this.#take(list);
     this.#liveness = this.#listen(self, this.#side);
@@ -166,6 +174,8 @@ export class SerfHost implements MemberBook {
     this.#follower.start();
     this.#publisher.changed();
     await this.#learnFailed();
+    this.#alone = false;
+    this.#judge();
   }
 
   /** Members must not take for living whom all others have given up: nobody is told of failed hosts before others were asked. */
@@ -177,6 +187,7 @@ export class SerfHost implements MemberBook {
 
   /** Ends. What the agent publishes stays, for the next life of the bridge. */
   stop(): void {
+    this.#search.stop();
     this.#cancelGrace();
     this.#liveness?.stop();
     this.#follower.stop();
@@ -254,12 +265,9 @@ export class SerfHost implements MemberBook {
   }
 
   #listen(self: string, side: Side): Liveness {
-    const { agent, clock, log, metrics, probe } = this.#options;
+    const { clock } = this.#options;
     return new Liveness({
-      agent,
-      clock,
-      log,
-      metrics,
+      ...this.#options,
       clusterTag: this.#clusterTag,
       self,
       hosts: () => this.#book.liveHosts(clock.now()),
@@ -269,12 +277,12 @@ export class SerfHost implements MemberBook {
       seqOf: (host) => this.#book.seqOf(host),
       onLate: () => this.#publisher.renew(),
       quorum: side.quorum,
-      probe,
       onVerdict: (host, { id, incarnation }, dead) => {
         this.#book.verdict(host, id, incarnation, dead);
         this.#resolve();
       },
       isDead: (...life) => this.#book.isDead(...life),
+      onAnswer: (host) => this.#book.answered(host, clock.now()),
       onProof: (host) => this.#book.proved(host) && this.#resolve(),
       onHeard: () => this.#judge(),
     });
@@ -300,29 +308,22 @@ export class SerfHost implements MemberBook {
     for (const { id, incarnation } of this.#publisher.excess()) this.#revoke(id, incarnation, "full");
     const entries = list.map((one) => ({ ...one, tag: one.tags.get(HOST_TAG) }));
     const now = this.#options.clock.now();
-    const unproved = this.#book.unproved(now);
+    const unsure = this.#book.unsure(now);
     this.#book.agents(entries, now);
-    if (this.#book.unproved(now) > unproved) this.#liveness?.ask();
+    if (this.#book.unsure(now) > unsure) this.#liveness?.ask();
     if (moved) this.#publisher.changed();
     this.#judge();
   }
 
   /** Takes up what the agent still publishes of the bridge's life before. */
   #restore(list: readonly SerfMember[]): HostValue | undefined {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     const own = list.find(({ name }) => name === this.#self);
-    const address = this.#publisher.address = own?.address ?? "";
-    const value = decodeHost(own?.tags.get(HOST_TAG) ?? "", this.#clusterTag, address);
-    this.#publisher.seq = value ? (value.seq + SEQ_LEAP) % SEQ_MODULUS : firstSeq(clock.wallTime());
-    if (!value) return undefined;
-    this.#book.raiseSlots(value.slots);
-    for (const member of value.members) this.#own.restore(member);
-    this.#book.setOwn(this.#own.list);
-    log("info", "members_restored", { members: value.members.length });
-    this.#cancelGrace = clock.after(GRACE_MS, () => {
-      for (const { id, incarnation } of value.members) {
-        if (!this.#keeper?.holds(id, incarnation)) this.#revoke(id, incarnation, "absent");
-      }
+    const value = formerValue(own, this.#clusterTag);
+    this.#publisher.address = own?.address ?? "";
+    this.#publisher.seq = nextSeq(value, clock.wallTime());
+    this.#cancelGrace = takeUp(value, this.#own, this.#book, this.#options, ({ id, incarnation }) => {
+      if (!this.#keeper?.holds(id, incarnation)) this.#revoke(id, incarnation, "absent");
     });
     return value;
   }
@@ -374,7 +375,7 @@ export class SerfHost implements MemberBook {
   }
 
   #outcome(): { readonly members: readonly Member[]; readonly lost: readonly OwnLoss[] } {
-    if (this.#follower.downMs >= AGENTLESS_MS) return { members: this.#own.list, lost: [] };
+    if (this.#alone || this.#follower.downMs >= AGENTLESS_MS) return { members: this.#own.list, lost: [] };
     return this.#book.resolve(this.#options.clock.now());
   }
 

@@ -72,7 +72,7 @@ export function checkExpectHosts(value: unknown): void {
 export interface SerfHostStatus {
   /** The name of the own agent; empty before it was reached. */
   readonly agent: string;
-  /** Whether the agent can be reached. */
+  /** Whether the agent can be reached, and was met. */
   readonly connected: boolean;
   /** Whether the ChatServers of this host may accept. */
   readonly sealed: boolean;

@@ -294,6 +294,7 @@ describe("with serve", () => {
   test("a host that Serf calls alive and failed by turns counts when it answers, and not before", async () => {
     const all = await hosts("abc", "serve");
     for (const other of "ab") all.gossip.lost.add(`${other}>c`);
+    await all.clock.run(2500);
     for (const other of "ab") all.agent(other).mark("c", "failed");
     await all.clock.run(300);
     expect([chats(all, "a"), chats(all, "b")]).toEqual(["ab", "ab"]);
@@ -303,6 +304,67 @@ describe("with serve", () => {
     expect([...seen]).toEqual(["ab"]);
     all.gossip.lost.clear();
     expect(await after(all, () => chats(all, "a") === "abc")).toBeLessThan(1500);
+    all.end();
+  });
+
+  test("a host that answers stays, though the agent of another one calls it failed for a moment", async () => {
+    const all = await hosts("abc", "serve");
+    const seen = new Set<string>();
+    const look = (): boolean => seen.add(["a", "b", "c"].map((name) => chats(all, name)).join()).size === 0;
+    const changes = (): number[] => ["a", "b", "c"].map((name) => all.bridge(name).changes);
+    const [before, digests] = [changes(), all.digests];
+    for (let moment = 0; moment < 10; moment++) {
+      all.agent("a").mark("b", "failed");
+      await all.clock.until(look, 300);
+      all.agent("a").mark("b", "alive");
+      await all.clock.until(look, 770);
+    }
+    expect([[...seen], changes(), all.digests]).toEqual([["abc,abc,abc"], before, digests]);
+    all.end();
+  });
+
+  test("a host that answers stays for as long as another's agent calls it failed, and goes 2 s after its last answer", async () => {
+    const all = await hosts("abc", "serve");
+    all.agent("a").mark("b", "failed");
+    await all.clock.run(20_000);
+    expect(chats(all, "a")).toBe("abc");
+    all.agent("b").kill();
+    const silence = await after(all, () => chats(all, "a") === "ac");
+    expect(silence).toBeGreaterThan(900);
+    expect(silence).toBeLessThan(2300);
+    all.agent("b").restart();
+    expect(await after(all, () => chats(all, "a") === "abc")).toBeLessThan(1500);
+    all.end();
+  });
+
+  test("a host that dies is dropped with its agent's verdict", async () => {
+    const all = await hosts("abc", "serve");
+    all.bridge("c").kill();
+    all.agent("c").kill();
+    await after(all, () => all.agent("a").list.get("c")?.status === "failed");
+    expect(await after(all, () => chats(all, "a") === "ab" && chats(all, "b") === "ab")).toBeLessThan(300);
+    all.end();
+  });
+
+  test("a host whose agent dies is dropped with the verdict, though its bridge and its ChatServer live", async () => {
+    const all = await hosts("abc", "serve");
+    all.agent("c").kill();
+    await after(all, () => all.agent("a").list.get("c")?.status === "failed");
+    expect(await after(all, () => chats(all, "a") === "ab" && chats(all, "b") === "ab")).toBeLessThan(300);
+    all.end();
+  });
+
+  test("a host that leaves, or is removed by an operator, goes at once, though it answers", async () => {
+    const all = await hosts("abc", "serve");
+    all.agent("a").mark("c", "failed");
+    await all.clock.run(1000);
+    expect(chats(all, "a")).toBe("abc");
+    all.agent("a").mark("c", "left");
+    expect(await after(all, () => chats(all, "a") === "ab")).toBeLessThan(300);
+    all.agent("a").mark("b", "failed");
+    await all.clock.run(1000);
+    all.agent("a").list.delete("b");
+    expect(await after(all, () => chats(all, "a") === "a")).toBeLessThan(300);
     all.end();
   });
 

@@ -62,14 +62,13 @@ export class Side {
 
   /** With `seal` nobody may accept before others were heard. */
   constructor(options: SideOptions) {
-    const { self, onPartition, expectHosts, before, metrics } = options;
+    const { self, onPartition, expectHosts, before } = options;
     this.#options = options;
     const alone = before !== undefined && servedAlone(before);
     this.quorum = new Quorum({ self, mode: onPartition, expectHosts, alone });
     this.#sealed = onPartition === "seal";
     // Sealed before: its ChatServers are still to come back.
     this.#awaits = this.#sealed && (before?.awaits ?? false);
-    metrics.gauge("toychat_sealed", () => this.#sealed ? 1 : 0);
   }
 
   /** Whether the ChatServers of this host may not accept. */
