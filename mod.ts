@@ -126,6 +126,7 @@ export type {
   ConnectionHandler,
   ConnectOptions,
   FetchHandler,
+  HandshakeOptions,
   ListenOptions,
   ListenSocket,
   ServeEnvironment,

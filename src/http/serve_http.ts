@@ -34,9 +34,9 @@ export interface ServeHttpOptions extends ListenOptions, ProxyAppOptions {
  * ```
  */
 export async function serveHttp(proxy: ProxyServer, options: ServeHttpOptions): Promise<ListenSocket> {
-  const { port, host = "127.0.0.1", tls, transport = proxy.transport } = options;
+  const { port, host = "127.0.0.1", tls, transport = proxy.transport, handshake = proxy.handshake } = options;
   const fetch = options.fetch ?? proxyApp(proxy, options).fetch;
-  const socket = await transport.serve({ port, host, fetch, ...(tls ? { tls } : {}) });
+  const socket = await transport.serve({ port, host, fetch, handshake, ...(tls ? { tls } : {}) });
   proxy.attach("http", socket, tls !== undefined);
   return socket;
 }
