@@ -174,9 +174,7 @@ export interface ServeOptions extends ListenOptions {
   readonly fetch: FetchHandler;
   /**
    * The most that {@linkcode UpgradeOptions.maxPayload} of any upgrade will be, in bytes. Bun must know it from the start
-   * (default 1048576, see `bunTransport`); others take what an upgrade asks for.
-   *
-   * @throws {ToychatError} `bad_option` by `serve`, where the runtime takes no message of that size.
+   * (default that of `bunTransport`); others take what an upgrade asks for.
    */
   readonly maxPayload?: number;
 }
