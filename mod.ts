@@ -67,7 +67,7 @@ export type {
   Refusal,
 } from "./src/protocols/protocol.ts";
 export { type FetchApp, healthApp, type HealthOptions, type Observed } from "./src/http/health.ts";
-export { proxyApp, type ProxyAppOptions } from "./src/http/proxy_app.ts";
+export { maxPayloadOf, proxyApp, type ProxyAppOptions } from "./src/http/proxy_app.ts";
 export type {
   Authenticate,
   AuthenticatedUser,
@@ -126,6 +126,7 @@ export type {
   ConnectionHandler,
   ConnectOptions,
   FetchHandler,
+  HandshakeOptions,
   ListenOptions,
   ListenSocket,
   ServeEnvironment,

@@ -21,10 +21,16 @@ import type {
   Transport,
 } from "../src/lib/transport.ts";
 import { type Settings, settingsOf, type TransportOptions } from "./base.ts";
-import { bun, type BunApi } from "./bun_api.ts";
+import { bun, type BunApi, type BunListener, type BunSocket } from "./bun_api.ts";
 import { bunClientTls, connectWebSocket } from "./bun_client.ts";
 import { serveBun } from "./bun_http.ts";
-import { type BunTcpConnection, secureCallbacks, tcpCallbacks } from "./bun_tcp.ts";
+import {
+  type BunTcpConnection,
+  secureCallbacks,
+  secureServerCallbacks,
+  type Slot,
+  tcpCallbacks,
+} from "./bun_tcp.ts";
 import { createContext } from "./context.ts";
 import {
   abortError,
@@ -36,15 +42,16 @@ import {
   listenError,
   webSocketUrl,
 } from "./failures.ts";
+import { Handshakes } from "./handshakes.ts";
 import { serverTls } from "./tls_options.ts";
 
 export type { TransportOptions } from "./base.ts";
 
 /** Options of {@linkcode bunTransport}. */
 export interface BunTransportOptions extends TransportOptions {
-  /** The most that `maxPayload` of an upgrade may be, in bytes; default 1048576. */
+  /** The most that `maxPayload` of an upgrade may be, in bytes, where `serve` is not told of more; default 1048576. */
   readonly maxPayload?: number;
-  /** Times the looks at a WebSocket client's buffer; default the runtime's clock. */
+  /** Times TLS handshakes, and the looks at a WebSocket client's buffer; default the runtime's clock. */
   readonly clock?: Clock;
 }
 
@@ -80,7 +87,7 @@ export function bunTransport(options: BunTransportOptions = {}): Transport {
     name: "bun",
     // deno-lint-ignore require-await
     async listen(where, accept) {
-      return guarded(where, () => listen(api, where, accept, settings));
+      return guarded(where, () => listen(api, where, accept, settings, options.clock));
     },
     connect: (address, handler, choices = {}) =>
       connect(api, address, handler, choices, settings, options.clock),
@@ -106,14 +113,19 @@ function listen(
   options: ListenOptions,
   accept: (connection: Connection) => ConnectionHandler,
   settings: Settings,
+  clock: Clock = systemClock,
 ): ListenSocket {
-  const listener = api.listen({
-    hostname: bindHost(options),
-    port: options.port,
-    ...(options.tls ? { tls: serverTls(options.tls) } : {}),
-    allowHalfOpen: true,
-    socket: tcpCallbacks(settings, (connection) => connection.start(accept)),
-  });
+  const where = { hostname: bindHost(options), port: options.port, allowHalfOpen: true };
+  const opened = (connection: BunTcpConnection): void => void connection.start(accept);
+  if (!options.tls) return listening(api.listen({ ...where, socket: tcpCallbacks(settings, opened) }));
+  const handshakes = new Handshakes<BunSocket<Slot>>(options.handshake, clock, (raw) => raw.terminate());
+  const demanding = options.tls.ca !== undefined;
+  const socket = secureServerCallbacks(settings, handshakes, demanding, opened);
+  const listener = api.listen({ ...where, tls: serverTls(options.tls), socket });
+  return { ...listening(listener), handshakes: () => handshakes.size };
+}
+
+function listening(listener: BunListener): ListenSocket {
   const { hostname, port } = listener;
   return {
     host: hostname,

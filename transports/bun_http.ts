@@ -16,13 +16,14 @@ import { badRequest, checkUpgrade, failedResponse, loggedPath, upgradedResponse 
 /** Seconds after which Bun ends an HTTP connection on which nothing moves; a long poll must answer sooner. */
 const HTTP_IDLE_SECONDS = 120;
 
-/** Starts an HTTP server; `maxPayload` is the most that an upgrade may ask for. */
+/** Starts an HTTP server; `least` is what upgrades may ask for at least, whatever is said for this server. */
 export function serveBun(
   bun: BunApi,
   options: ServeOptions,
   settings: Settings,
-  maxPayload: number,
+  least: number,
 ): ListenSocket {
+  const maxPayload = Math.max(least, options.maxPayload ?? 0);
   const server = bun.serve<BunUpgrade>({
     hostname: bindHost(options),
     port: options.port,
@@ -82,7 +83,7 @@ function environment(
       const limit = options?.maxPayload ?? DEFAULT_MAX_PAYLOAD;
       if (limit > maxPayload) {
         throw new RangeError(
-          `maxPayload ${limit} is over the transport's ${maxPayload}: raise bunTransport({ maxPayload })`,
+          `maxPayload ${limit} is over the server's ${maxPayload}: give serve({ maxPayload }) the most that is asked for`,
         );
       }
       const data: BunUpgrade = {

@@ -12,6 +12,7 @@ import type { CloseReason } from "../src/lib/transport.ts";
 import { BaseConnection, CLOSING, OPEN, PEER_ENDED, type Settings } from "./base.ts";
 import type { BunSocket, BunSocketHandler } from "./bun_api.ts";
 import { plainAddress } from "./failures.ts";
+import type { Handshakes } from "./handshakes.ts";
 import { bytesOf, type Chunk, concat, join } from "./join.ts";
 
 /** How much of the queue is joined for one write. */
@@ -173,6 +174,33 @@ export function tcpCallbacks(
     end: (socket) => socket.data?.onEnd(),
     error: (socket, error) => socket.data?.onError(error),
     close: (socket, error) => socket.data?.onClose(error),
+  };
+}
+
+/**
+ * The callbacks of a listener with TLS. Bun tells `open` before the handshake: it is a connection only once that is done,
+ * and with `demanding` only where the client has shown a certificate that holds.
+ */
+export function secureServerCallbacks(
+  settings: Settings,
+  handshakes: Handshakes<BunSocket<Slot>>,
+  demanding: boolean,
+  opened: (connection: BunTcpConnection) => void,
+): BunSocketHandler<Slot> {
+  const callbacks = tcpCallbacks(settings, opened);
+  return {
+    ...callbacks,
+    open: (socket) => handshakes.begin(socket),
+    handshake(socket, success, error) {
+      // It tells of those too that were cut off, or have gone.
+      if (!handshakes.end(socket)) return;
+      if (success && !(demanding && error)) callbacks.open(socket);
+      else socket.terminate();
+    },
+    close(socket, error) {
+      handshakes.end(socket);
+      callbacks.close(socket, error);
+    },
   };
 }
 

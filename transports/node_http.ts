@@ -14,7 +14,8 @@ import type { ListenSocket, ServeEnvironment, ServeOptions, UpgradeOptions } fro
 import type { Connection, ConnectionHandler } from "../src/lib/transport.ts";
 import { DEFAULT_MAX_PAYLOAD, type Settings } from "./base.ts";
 import { plainAddress } from "./failures.ts";
-import { secureServer, startListening } from "./node_tcp.ts";
+import { startListening } from "./node_tcp.ts";
+import { secureServer } from "./node_tls.ts";
 import { WsServerConnection } from "./node_websocket.ts";
 import { badRequest, checkUpgrade, failedResponse, loggedPath, upgradedResponse } from "./upgrades.ts";
 import { type WsServer, wsServer } from "./ws_api.ts";

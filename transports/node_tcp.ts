@@ -15,20 +15,12 @@ import type {
   ListenOptions,
   ListenSocket,
   TcpAddress,
-  TlsOptions,
 } from "../src/lib/transport.ts";
 import { BaseConnection, OPEN, PEER_ENDED, type Settings } from "./base.ts";
-import {
-  abortError,
-  badCertificate,
-  bindHost,
-  connectError,
-  endpoint,
-  listenError,
-  plainAddress,
-} from "./failures.ts";
+import { abortError, bindHost, connectError, endpoint, listenError, plainAddress } from "./failures.ts";
 import { type Chunk, join } from "./join.ts";
-import { clientTls, type ServerTls, serverTls, TLS_HANDSHAKE_MS } from "./tls_options.ts";
+import { secured, secureServer } from "./node_tls.ts";
+import { clientTls } from "./tls_options.ts";
 
 /** Chunks of this many bytes and more on average go to the kernel as they are (`writev`); smaller ones are joined. */
 const JOIN_BELOW = 8192;
@@ -174,6 +166,7 @@ export function reset(socket: Socket): void {
 
 /** Starts a server of `node:net`, `node:tls`, `node:http` or `node:https`. Throws as `listen` does. */
 export function startListening(server: net.Server, options: ListenOptions): Promise<ListenSocket> {
+  const more = options.tls ? secured(server as tls.Server, options.handshake) : {};
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => reject(listenError(error, options));
     server.once("error", failed);
@@ -183,9 +176,7 @@ export function startListening(server: net.Server, options: ListenOptions): Prom
       server.on("error", () => {});
       const at = server.address() as net.AddressInfo;
       const socket = { host: at.address, port: at.port, close: () => stopListening(server) };
-      resolve(
-        "setSecureContext" in server ? { ...socket, setCertificate: changer(server as tls.Server) } : socket,
-      );
+      resolve({ ...socket, ...more });
     };
     try {
       server.listen({ port: options.port, host: bindHost(options), backlog: 1024 }, listening);
@@ -195,35 +186,10 @@ export function startListening(server: net.Server, options: ListenOptions): Prom
   });
 }
 
-/** Changes a server's certificate. */
-function changer(server: tls.Server): (options: TlsOptions) => void {
-  return (options) => {
-    const material = serverTls(options);
-    try {
-      server.setSecureContext({ ...material, minVersion: "TLSv1.2" });
-    } catch (error) {
-      throw badCertificate(error);
-    }
-  };
-}
-
 /** Stops accepting. The callback of `close` would wait for open connections; the port is free when it returns. */
 function stopListening(server: net.Server): Promise<void> {
   if (server.listening) server.close();
   return Promise.resolve();
-}
-
-/** Makes a server with TLS; throws `bad_certificate` where its certificate or key is none. */
-export function secureServer<S>(
-  options: TlsOptions,
-  make: (material: ServerTls & { minVersion: "TLSv1.2"; noDelay: true; handshakeTimeout: number }) => S,
-): S {
-  const material = serverTls(options);
-  try {
-    return make({ ...material, minVersion: "TLSv1.2", noDelay: true, handshakeTimeout: TLS_HANDSHAKE_MS });
-  } catch (error) {
-    throw badCertificate(error);
-  }
 }
 
 /** Listens for TCP or TLS. */

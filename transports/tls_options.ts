@@ -7,9 +7,6 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { ClientTlsOptions, TlsOptions } from "../src/lib/transport.ts";
 import { badCertificate } from "./failures.ts";
 
-/** Milliseconds that a peer has for its handshake. */
-export const TLS_HANDSHAKE_MS = 10_000;
-
 /** What a server is told, in the words of `node:tls`, which are Bun's as well. */
 export interface ServerTls {
   cert: string;

@@ -236,7 +236,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
   async #enter(): Promise<void> {
     const { transport, secret, listen = { port: 0 } } = this.#options;
     requireSecret("a ChatServer", listen.host ?? "127.0.0.1", secret);
-    this.#socket = await transport.listen(listen, (connection) => this.#accept(connection));
+    this.#socket = await transport.listen(this.#inbound.bounded(listen), (dialled) => this.#accept(dialled));
     this.#notStopped();
     this.#lease = await this.#membership.join({ id: this.id, role: "chat", address: this.address });
     this.#notStopped();

@@ -174,7 +174,8 @@ export class Bridge {
     if (this.#socket) throw new ToychatError("already_started", "a Bridge starts once: make a new one");
     const { origins = [], moreMetrics = [] } = this.#options;
     const fetch = createRpcApp(this.#service, this, { origins, metrics: moreMetrics });
-    this.#socket = this.#begin(() => this.#options.transport.serve({ ...listen, fetch }));
+    const { handshake } = this.#service;
+    this.#socket = this.#begin(() => this.#options.transport.serve({ handshake, ...listen, fetch }));
     const socket = await this.#socket;
     this.#stopped.signal.throwIfAborted();
     this.#address = `${socket.host.includes(":") ? `[${socket.host}]` : socket.host}:${socket.port}`;

@@ -60,7 +60,8 @@ const RETRY_SECONDS = 5;
  * - `GET /`: a page
  *
  * Serve it by {@linkcode serveHttp}, or mount it in an application of your own that a {@linkcode Transport} serves; the
- * transport's environment must reach it as the second argument, as Hono's `mount` sees to.
+ * transport's environment must reach it as the second argument, as Hono's `mount` sees to. On Bun, with a `maxMessageBytes`
+ * of more than 500 KiB, tell what serves it by `maxPayload: maxPayloadOf(proxy)`, as `serveHttp` does.
  *
  * @throws {ToychatError} `bad_option` where a path does not begin with `/`.
  *
@@ -100,6 +101,11 @@ export function proxyApp(proxy: ProxyServer, options: ProxyAppOptions = {}): Fet
     throw error;
   });
   return { fetch: (request, env) => app.fetch(request, env) };
+}
+
+/** The largest WebSocket message that a proxy reads, in bytes: {@linkcode ServeOptions.maxPayload} of what serves it. */
+export function maxPayloadOf({ limits: { maxMessageBytes, maxRoomBytes } }: ProxyServer): number {
+  return 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
 }
 
 function html(text: string): Response {
@@ -170,8 +176,7 @@ function takeIn(
       "proxyApp got no transport's environment: serve it by serveHttp or transport.serve, and hand on the second argument",
     );
   }
-  const { maxMessageBytes, maxRoomBytes } = proxy.limits;
-  const maxPayload = 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
+  const maxPayload = maxPayloadOf(proxy);
   const choices = subprotocol === undefined ? { maxPayload } : { maxPayload, protocol: subprotocol };
   try {
     return env.upgrade((connection) => proxy.accept(connection, protocol, request, user), choices);

@@ -120,6 +120,16 @@ export interface ClientTlsOptions {
   readonly key?: string;
 }
 
+/** What is done with connections that are in their TLS handshake. */
+export interface HandshakeOptions {
+  /** Milliseconds that each has before it is cut off; default 10000. */
+  readonly limitMs?: number;
+  /** How many there may be; with another one, the one that began first is cut off. Default 1024. */
+  readonly most?: number;
+  /** Called when one has been cut off: as another one needed its place, or as its time was over. */
+  readonly cut?: (why: "evicted" | "timeout") => void;
+}
+
 /** Where to listen. */
 export interface ListenOptions {
   /** Port; 0 lets the operating system choose one. */
@@ -128,6 +138,11 @@ export interface ListenOptions {
   readonly host?: string;
   /** Serve TLS instead of plain TCP. */
   readonly tls?: TlsOptions;
+  /**
+   * Bounds the handshakes of TLS. Bun's HTTPS server is the exception: it gives each 10 to 12 s and lets nobody count them,
+   * so nothing of this is in force there.
+   */
+  readonly handshake?: HandshakeOptions;
 }
 
 /** What a server makes of one WebSocket upgrade. */
@@ -157,6 +172,11 @@ export type FetchHandler = (request: Request, env: ServeEnvironment) => Response
 export interface ServeOptions extends ListenOptions {
   /** Answers every request, WebSocket upgrades included. */
   readonly fetch: FetchHandler;
+  /**
+   * The most that {@linkcode UpgradeOptions.maxPayload} of any upgrade will be, in bytes. Bun must know it from the start
+   * (default that of `bunTransport`); others take what an upgrade asks for.
+   */
+  readonly maxPayload?: number;
 }
 
 /** A socket that listens. */
@@ -167,6 +187,8 @@ export interface ListenSocket {
   readonly port: number;
   /** Stops accepting; resolves when the port is free. Open connections live on. */
   close(): Promise<void>;
+  /** How many connections are in their TLS handshake; absent without TLS, and where the runtime does not tell (HTTPS on Bun). */
+  handshakes?(): number;
   /**
    * Serves connections that come from now on with another certificate; absent where there is no TLS, or the runtime cannot
    * (Bun), so that listening must begin anew. Throws `bad_certificate`, and goes on with the old one.

@@ -7,7 +7,7 @@ import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/clock.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
-import type { Connection, ConnectionHandler } from "../lib/transport.ts";
+import type { Connection, ConnectionHandler, HandshakeOptions, ListenOptions } from "../lib/transport.ts";
 import type { HelloFrame } from "./frames.ts";
 import { AcceptHandshake, checkCluster, type HandshakeFailure } from "./handshake.ts";
 import type { Link, LinkHandler, LinkIdentity } from "./link.ts";
@@ -61,6 +61,18 @@ export class LinkListener implements LinkKeeper {
     this.log = options.log ?? noLog;
     this.metrics = options.metrics ?? new Metrics();
     this.options = { ...LINK_OPTIONS, ...options.options };
+  }
+
+  /** Where to listen, with bounds on connections that are in their TLS handshake: this listener does not know of them yet. */
+  bounded(listen: ListenOptions): ListenOptions {
+    const handshake: HandshakeOptions = {
+      most: this.options.maxHandshakes,
+      cut: (why) => {
+        if (why === "evicted") this.metrics.count("toychat_link_handshakes_evicted_total");
+        else this.metrics.count("toychat_link_handshakes_failed_total");
+      },
+    };
+    return { handshake, ...listen };
   }
 
   /** The links that have not ended. */

@@ -9,7 +9,7 @@ import { randomId } from "../lib/clock.ts";
 import { errorMessage } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { Metrics } from "../lib/metrics.ts";
-import type { Connection, ConnectionHandler } from "../lib/transport.ts";
+import type { Connection, ConnectionHandler, HandshakeOptions } from "../lib/transport.ts";
 import type { BridgeAgent } from "./bridge_agent.ts";
 import { BridgeAuth } from "./bridge_auth.ts";
 import { type BridgeLimits, bridgeLimits } from "./bridge_limits.ts";
@@ -171,6 +171,16 @@ export class BridgeService implements SessionHost {
     if (proved < this.#limits.maxConnections && !this.#stopped) return true;
     this.#metrics.count("toychat_bridge_connections_refused_total");
     return false;
+  }
+
+  /** What to do with connections that are in their TLS handshake: they have not proven the secret either. */
+  get handshake(): HandshakeOptions {
+    return {
+      most: this.#limits.maxUnproved,
+      cut: (why) => {
+        if (why === "evicted") this.#metrics.count("toychat_bridge_unproved_evicted_total");
+      },
+    };
   }
 
   /** Requests in one batch. */

@@ -124,3 +124,13 @@ test("who is not in after the time goes: without a word where it said none, else
   ]);
   expect(metrics.get("toychat_authentication_timeouts_total")).toBe(2);
 });
+
+test("clients in their TLS handshake are bounded as those that say nothing, and counted with them", () => {
+  const metrics = new Metrics();
+  const admission = new Admission({ ...PROXY_LIMITS, maxUnauthenticated: 7 }, metrics, () => 5);
+  expect(admission.handshake.most).toBe(7);
+  expect(metrics.list()).toContainEqual(["toychat_unauthenticated_connections", "gauge", 5]);
+  for (const why of ["evicted", "evicted", "timeout"] as const) admission.handshake.cut?.(why);
+  expect(metrics.get("toychat_unauthenticated_evicted_total")).toBe(2);
+  expect(metrics.get("toychat_authentication_timeouts_total")).toBe(1);
+});

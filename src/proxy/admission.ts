@@ -5,6 +5,7 @@
  * @module
  */
 import type { Metrics } from "../lib/metrics.ts";
+import type { HandshakeOptions } from "../lib/transport.ts";
 import type { EndReason } from "../protocols/protocol.ts";
 import type { ProxyLimits } from "./options.ts";
 import type { Session } from "./session.ts";
@@ -14,6 +15,8 @@ export type TurnAway = Extract<EndReason, "server_busy" | "too_many_connections"
 
 /** Counts the connections of one proxy by how far they have come. */
 export class Admission {
+  /** How long, and how many at a time, clients may be in their TLS handshake on one port: they are no sessions yet either. */
+  readonly handshake: HandshakeOptions;
   readonly #limits: ProxyLimits;
   readonly #metrics: Metrics;
   /** Those that have not said who they are, the one that waits longest first. */
@@ -26,14 +29,21 @@ export class Admission {
   /** Connections of each address; kept only where there is a limit. */
   readonly #addresses: Map<string, number> = new Map();
 
-  /** Nobody has come yet. */
-  constructor(limits: ProxyLimits, metrics: Metrics) {
+  /** Nobody has come yet. `handshakes`: how many are in their TLS handshake, which transports count. */
+  constructor(limits: ProxyLimits, metrics: Metrics, handshakes: () => number = () => 0) {
     this.#limits = limits;
     this.#metrics = metrics;
-    metrics.gauge("toychat_unauthenticated_connections", () => this.unauthenticated);
+    metrics.gauge("toychat_unauthenticated_connections", () => this.unauthenticated + handshakes());
+    this.handshake = {
+      most: limits.maxUnauthenticated,
+      cut: (why) => {
+        if (why === "evicted") metrics.count("toychat_unauthenticated_evicted_total");
+        else metrics.count("toychat_authentication_timeouts_total");
+      },
+    };
   }
 
-  /** Connections that are not sessions yet. */
+  /** Connections that are not sessions yet, but for those in a TLS handshake. */
   get unauthenticated(): number {
     return this.#silent.size + this.#opening.size + this.#asking;
   }

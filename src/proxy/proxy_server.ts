@@ -10,7 +10,14 @@ import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness, waiting } from "../lib/readiness.ts";
-import type { Connection, ConnectionHandler, ListenSocket, TlsOptions, Transport } from "../lib/transport.ts";
+import type {
+  Connection,
+  ConnectionHandler,
+  HandshakeOptions,
+  ListenSocket,
+  TlsOptions,
+  Transport,
+} from "../lib/transport.ts";
 import type { LinkIdentity } from "../link/link.ts";
 import { Peers } from "../link/peers.ts";
 import { Router } from "../link/router.ts";
@@ -88,7 +95,7 @@ export class ProxyServer {
     this.#clock = options.clock ?? systemClock;
     this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
     this.#limits = proxyLimits(options.limits);
-    this.#admission = new Admission(this.#limits, this.metrics);
+    this.#admission = new Admission(this.#limits, this.metrics, () => this.#sockets.handshakes);
     this.#listeners = new ProxyListeners(this.metrics, this.#log);
     this.#sessions = new Sessions(this.#clock, () => this.#rooms.flush());
     this.id = options.id ?? `p${randomId(this.#clock, 5)}`;
@@ -173,6 +180,11 @@ export class ProxyServer {
     return this.#limits;
   }
 
+  /** What a port with TLS that takes in users should do with handshakes, which are counted here; see {@linkcode ListenOptions.handshake}. */
+  get handshake(): HandshakeOptions {
+    return this.#admission.handshake;
+  }
+
   /** Users' connections now. */
   get sessions(): number {
     return this.#sessions.size;
@@ -235,7 +247,8 @@ export class ProxyServer {
     this.#state = "running";
     try {
       for (const listen of this.#options.listen ?? []) {
-        await this.#sockets.open(this.#transport, listen, (...connection) => this.accept(...connection));
+        const where = { handshake: this.handshake, ...listen };
+        await this.#sockets.open(this.#transport, where, (...connection) => this.accept(...connection));
       }
       this.#notStopped();
       this.#router.start();

@@ -28,6 +28,14 @@ export class ProxySockets {
     });
   }
 
+  /** How many clients are in their TLS handshake, as far as transports tell. */
+  get handshakes(): number {
+    return [...this.#own, ...this.#attached].reduce(
+      (sum, { socket }) => sum + (socket.handshakes?.() ?? 0),
+      0,
+    );
+  }
+
   /** `host:port` for the list of members: `given`, in which port 0 stands for the first port listened on, or the first. */
   address(given: string | undefined): string {
     return advertised(given, this.list[0] ?? { host: "127.0.0.1", port: 0 });

@@ -59,6 +59,12 @@ describe("what else is wrong:", () => {
   };
 
   test("a value that is none", () => ends(["proxy", "--mqtt", "abc"], 2, '--mqtt is "abc": give a port'));
+  test("a limit that no link can keep", () =>
+    ends(
+      ["dev", "--limits", "maxMessageBytes=1048577"],
+      2,
+      "--limits: maxMessageBytes is 1048577: use at most 1048576",
+    ));
   test("a log in no known form", () => ends(["dev", "--log", "xml"], 2, "write pretty or json"));
   test("a level of the log that does not exist", () =>
     ends(["dev", "--log-level", "loud"], 2, "write info or debug or warn or error"));

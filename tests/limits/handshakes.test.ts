@@ -1,11 +1,33 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { Authority } from "../support/certificates.ts";
 import { connectClient } from "../support/clients.ts";
 import { Processes } from "../support/processes.ts";
 import { runtimes } from "../support/runtimes.ts";
 import { until } from "../support/until.ts";
-import { MIB, peak, type Ports, Raw, resident, upgrade } from "./support.ts";
+import { connect as mqttConnect } from "../support/mqtt_wire.ts";
+import { metric, MIB, peak, type Ports, Raw, resident, upgrade } from "./support.ts";
 
 const SILENT = 400;
+
+/** Connects by MQTT over TLS, and waits until it is let in. */
+async function userByTls(port: number, ca: string): Promise<TLSSocket> {
+  const socket = connectTls({ host: "127.0.0.1", port, ca });
+  socket.on("error", () => {});
+  let answered = false;
+  socket.on("data", () => answered = true);
+  socket.on("secureConnect", () => socket.write(mqttConnect({ clientId: "ada", protocolVersion: 5 })));
+  await until(() => answered, "a CONNACK over TLS");
+  return socket;
+}
+
+async function silentOn(port: number): Promise<Raw[]> {
+  const silent: Raw[] = [];
+  for (let n = 0; n < SILENT; n++) silent.push(await Raw.open(port));
+  return silent;
+}
+
+const left = (silent: Raw[]): number => silent.filter(({ ended }) => !ended).length;
 
 describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) => {
   const processes = new Processes();
@@ -69,6 +91,47 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     },
     30_000,
   );
+
+  test("connections that begin no TLS handshake keep no user and no peer from a port with TLS", async () => {
+    const authority = new Authority();
+    const { certFile, keyFile } = authority.sign("server", "IP:127.0.0.1");
+    const link = ["--link-cert", certFile, "--link-key", keyFile, "--link-ca", authority.caFile];
+    const tls = ["--cert", certFile, "--key", keyFile];
+    const bridge = await processes.role<{ listen: string }>(
+      on,
+      ["bridge", "--listen", "127.0.0.1:0"],
+    );
+    const url = `ws://${bridge.ready.listen}/rpc`;
+    const chat = await processes.role<Ports & { listen: string }>(on, [
+      ...["chat", "--bridge", url, "--http", "0", "--limits", "maxHandshakes=20", ...link],
+    ]);
+    const onLinks = await silentOn(Number(chat.ready.listen.split(":").at(-1)));
+    const proxy = await processes.role<Ports & { mqtts: number }>(on, [
+      ...["proxy", "--bridge", url, "--mqtt", "0", "--http", "0", "--mqtts", "0", ...tls, ...link],
+      ...["--limits", "maxUnauthenticated=20"],
+    ]);
+    const before = resident(proxy);
+    const onUsers = await silentOn(proxy.ready.mqtts);
+    const user = await userByTls(proxy.ready.mqtts, authority.ca);
+    for (const silent of [onLinks, onUsers]) {
+      await until(() => left(silent) < 20, () => `${left(silent)} are still there`);
+    }
+    expect(await metric(proxy.ready, "toychat_unauthenticated_connections")).toBeLessThanOrEqual(20);
+    expect(await metric(proxy.ready, "toychat_unauthenticated_evicted_total")).toBeGreaterThanOrEqual(
+      SILENT - 20,
+    );
+    expect(await metric(chat.ready, "toychat_link_handshakes_evicted_total")).toBeGreaterThanOrEqual(
+      SILENT - 20,
+    );
+    // Those that are left have so long for their handshake as anybody.
+    await until(() => left(onUsers) + left(onLinks) === 0, "the end of them all");
+    expect(await metric(proxy.ready, "toychat_unauthenticated_connections")).toBe(0);
+    expect(await metric(proxy.ready, "toychat_authentication_timeouts_total")).toBeGreaterThan(0);
+    expect(peak(proxy) - before).toBeLessThan(100 * MIB);
+    expect(user.destroyed).toBe(false);
+    user.destroy();
+    authority.close();
+  });
 });
 
 function call(method: string, params: object): string {

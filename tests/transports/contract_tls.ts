@@ -5,9 +5,14 @@
  */
 
 import assert from "node:assert/strict";
+import net from "node:net";
 import type {
   Address,
+  Connection,
+  ConnectionHandler,
   ConnectOptions,
+  ListenOptions,
+  ListenSocket,
   ServeOptions,
   TlsOptions,
   Transport,
@@ -42,17 +47,50 @@ async function hello(transport: Transport, address: Address, options: ConnectOpt
 }
 
 function greet(transport: Transport, tls: TlsOptions) {
-  return transport.listen({ port: 0, tls }, (connection) => {
-    connection.send("hello");
-    return { data() {}, drain() {}, close() {} };
-  });
+  return transport.listen({ port: 0, tls }, hail);
 }
 
-const upgrading: ServeOptions["fetch"] = (_, env) =>
-  env.upgrade((connection) => {
-    connection.send("hello");
-    return { data() {}, drain() {}, close() {} };
-  });
+const upgrading: ServeOptions["fetch"] = (_, env) => env.upgrade(hail);
+
+/** The first bytes of a TLS record whose rest never comes. */
+const HALF_A_RECORD = new Uint8Array([0x16, 3, 1, 0, 200, 1]);
+
+/** Connects by bare TCP, says `bytes` and nothing more. */
+async function silent({ port }: ListenSocket, bytes = new Uint8Array()): Promise<{ readonly gone: boolean }> {
+  const state = { gone: false };
+  const socket = net.connect(port, "127.0.0.1");
+  const over = () => {
+    state.gone = true;
+    socket.destroy();
+  };
+  let connected = false;
+  socket.on("connect", () => connected = true);
+  for (const event of ["end", "close"]) socket.on(event, over);
+  socket.on("error", over);
+  socket.resume();
+  await until(() => connected, "a connection by TCP");
+  if (bytes.length > 0) socket.write(bytes);
+  return state;
+}
+
+/** Listens for bytes, and by HTTPS where the runtime lets handshakes be counted there. */
+async function greeters(
+  transport: Transport,
+  options: Pick<ListenOptions, "tls" | "handshake">,
+): Promise<{ readonly server: ListenSocket; readonly address: Address }[]> {
+  const bytes = await transport.listen({ port: 0, ...options }, hail);
+  const web = await transport.serve({ port: 0, fetch: upgrading, ...options });
+  const first = { server: bytes, address: { host: "127.0.0.1", port: bytes.port } };
+  if (web.handshakes) return [first, { server: web, address: `wss://127.0.0.1:${web.port}/` }];
+  assert.equal(transport.name, "bun");
+  await web.close();
+  return [first];
+}
+
+function hail(connection: Connection): ConnectionHandler {
+  connection.send("hello");
+  return { data() {}, drain() {}, close() {} };
+}
 
 /** Registers the cases of TLS. */
 export function tlsCases(make: () => Transport, test: Registrar): void {
@@ -197,4 +235,60 @@ export function tlsCases(make: () => Transport, test: Registrar): void {
     const empty = { cert: "", key: "" };
     await rejects(transport.listen({ port: 0, tls: empty }, new Peer().accept), "bad_certificate");
   });
+
+  test("who does not finish the handshake is cut off in time, and who has stays", () =>
+    withAuthority(async (authority) => {
+      const transport = make();
+      const cuts: string[] = [];
+      const handshake = { limitMs: 1500, cut: (why: string) => void cuts.push(why) };
+      const tls = authority.sign("server", ...NAMES);
+      for (const { server, address } of await greeters(transport, { tls, handshake })) {
+        const near = new Peer();
+        await transport.connect(address, near.accept, { tls: { ca: authority.ca } });
+        await until(() => server.handshakes?.() === 0, "the end of a handshake that was done");
+        const strangers = [await silent(server), await silent(server, HALF_A_RECORD)];
+        await until(() => server.handshakes?.() === 2, "two handshakes that are not done");
+        await until(() => strangers.every(({ gone }) => gone), "the end of who says too little");
+        assert.equal(server.handshakes?.(), 0);
+        assert.deepEqual(cuts.splice(0), ["timeout", "timeout"]);
+        assert.deepEqual(near.closes, []);
+        await server.close();
+        await done(near);
+      }
+    }));
+
+  test("of too many handshakes the first are cut off, and who speaks TLS comes in", () =>
+    withAuthority(async (authority) => {
+      const transport = make();
+      const cuts: string[] = [];
+      const handshake = { most: 5, cut: (why: string) => void cuts.push(why) };
+      const tls = authority.sign("server", ...NAMES);
+      for (const { server, address } of await greeters(transport, { tls, handshake })) {
+        const strangers: Awaited<ReturnType<typeof silent>>[] = [];
+        for (let n = 0; n < 20; n++) strangers.push(await silent(server));
+        assert.equal(await hello(transport, address, { tls: { ca: authority.ca } }), "hello");
+        await until(() => strangers.filter(({ gone }) => gone).length === 16, "the end of the first ones");
+        assert.deepEqual(strangers.slice(16).map(({ gone }) => gone), [false, false, false, false]);
+        assert.equal(server.handshakes?.(), 4);
+        assert.deepEqual(cuts.splice(0), Array(16).fill("evicted"));
+        await server.close();
+      }
+    }));
+
+  test("who leaves in the middle of its handshake is counted no more", () =>
+    withAuthority(async (authority) => {
+      const transport = make();
+      const tls = authority.sign("server", ...NAMES);
+      for (const { server } of await greeters(transport, { tls })) {
+        const leaving = [new Uint8Array(), HALF_A_RECORD, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n")];
+        const sockets = leaving.map((bytes) => {
+          const socket = net.connect(server.port, "127.0.0.1", () => socket.write(bytes));
+          return socket.on("error", () => {});
+        });
+        await until(() => (server.handshakes?.() ?? 0) >= 2, "their handshakes");
+        for (const socket of sockets) socket.destroy();
+        await until(() => server.handshakes?.() === 0, "the end of their handshakes");
+        await server.close();
+      }
+    }));
 }

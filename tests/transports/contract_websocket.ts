@@ -142,6 +142,16 @@ export function webSocketCases(make: () => Transport, test: Registrar): void {
     }
   });
 
+  test("a server that is told so takes messages of many megabytes", async () => {
+    const [near, far] = await webSocketPair(make(), { far: 3 * MEGABYTE });
+    near.connection.send("x".repeat(3 * MEGABYTE));
+    await until(() => far.size === 3 * MEGABYTE, "the message at the limit");
+    near.connection.send("x".repeat(3 * MEGABYTE + 1));
+    assert.equal((await far.ended()).kind, "error");
+    assert.equal(far.received.length, 1);
+    await done(near, far);
+  });
+
   test("a message over the server's limit ends the WebSocket with 1009", async () => {
     const [near, far] = await webSocketPair(make(), { far: 1000 });
     near.connection.send("x".repeat(1000));

@@ -6,7 +6,13 @@
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
-import type { CloseReason, Connection, ConnectionHandler, Transport } from "../../src/lib/transport.ts";
+import type {
+  CloseReason,
+  Connection,
+  ConnectionHandler,
+  ServeOptions,
+  Transport,
+} from "../../src/lib/transport.ts";
 
 /** Registers one case. */
 export type Registrar = (name: string, run: () => Promise<void>) => void;
@@ -156,10 +162,9 @@ export async function webSocketPair(
   far = new Peer(),
   near = new Peer(),
 ): Promise<[Peer, Peer]> {
-  const server = await transport.serve({
-    port: 0,
-    fetch: (_, env) => env.upgrade(far.accept, limits.far === undefined ? {} : { maxPayload: limits.far }),
-  });
+  const most = limits.far === undefined ? {} : { maxPayload: limits.far };
+  const fetch: ServeOptions["fetch"] = (_, env) => env.upgrade(far.accept, most);
+  const server = await transport.serve({ port: 0, fetch, ...most });
   const options = limits.near === undefined ? {} : { maxPayload: limits.near };
   await transport.connect(`ws://${server.host}:${server.port}/`, near.accept, options);
   await until(() => far.connection !== undefined, "the accepted WebSocket");
