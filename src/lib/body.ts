@@ -35,6 +35,16 @@ function fromBase64(text: string): Uint8Array {
   return bytes;
 }
 
+const NOT_BASE64 = /[^A-Za-z0-9+/=]/;
+
+/** Whether text is base64 as RFC 4648, section 4, has it: padded to a multiple of four, without white space. */
+export function isBase64(text: string): boolean {
+  const { length } = text;
+  if (length % 4 !== 0 || NOT_BASE64.test(text)) return false;
+  const padding = text.indexOf("=");
+  return padding < 0 || padding === length - 1 || (padding === length - 2 && text.endsWith("=="));
+}
+
 /**
  * Puts a body into its JSON form.
  *

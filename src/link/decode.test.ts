@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { decodeBody } from "../lib/body.ts";
 import { BadLine, decodeLine } from "./decode.ts";
 import type { ControlFrame, Frame } from "./frames.ts";
 
@@ -184,12 +185,37 @@ describe("decoding", () => {
     expect(refuses({ user: "u".repeat(65_536) })).toBe(true);
     expect(refuses({ encoding: "base64" })).toBe(true);
     expect(refuses({ encoding: "hex", body: "00" })).toBe(true);
-    expect(refuses({ encoding: "base64", body: "00" })).toBe(false);
+    expect(refuses({ encoding: "base64", body: "0000" })).toBe(false);
     expect(refuses({ cause: ["p1.aa.1", -1] })).toBe(true);
     expect(refuses({ cause: ["", 1] })).toBe(true);
     expect(refuses({ cause: ["p1.aa.1>other/room", 0] })).toBe(false);
     expect(refuses({ cause: ["p1.aa.1"] })).toBe(true);
     expect(refuses({ body: { __proto__: 1, constructor: 2 } })).toBe(false);
+  });
+
+  test("takes base64 that is padded and has no white space, and no other", () => {
+    const frames = [
+      { type: "message", ...FRAMES.message[0] },
+      { type: "deliver", ...FRAMES.deliver[0] },
+      { type: "direct", ...FRAMES.direct[0] },
+    ];
+    for (const frame of frames) {
+      const read = (body: unknown) =>
+        decodeLine(JSON.stringify({ n: 1, ...frame, body, encoding: "base64" })) as unknown;
+      for (const good of ["", "AA==", "AAA=", "AAAA", "+/+/", "z".repeat(40_000)]) {
+        expect(read(good)).toMatchObject({ type: frame.type, body: good });
+      }
+      const wrong = ["@@@", "A", "AA", "AAA", "AAA==", "A===", "====", "AA=A", "=AAA", "AAAAA", "AA==AAAA"];
+      for (const bad of [...wrong, "AA =", "AAA\n", "AA==\n", "-_-_", "AAAé", 7, ["AAAA"], null]) {
+        const { code, message } = read(bad) as BadLine;
+        expect([code, message]).toEqual([
+          "bad_frame",
+          expect.stringContaining(`"body" in frame "${frame.type}"`),
+        ]);
+        expect(message).toContain('must be base64 beside encoding "base64": A-Z, a-z, 0-9');
+      }
+      expect(decodeBody({ body: "AAA=", encoding: "base64" })).toEqual(Uint8Array.of(0, 0));
+    }
   });
 
   test("says what was wrong, with the value and what to write instead, safe to print", () => {
