@@ -4,6 +4,7 @@
  * @module
  */
 import { CHAT_LIMITS, CHAT_UNBOUNDED } from "../chat/options.ts";
+import { MESSAGE_MOST } from "../lib/body_size.ts";
 import { errorMessage } from "../lib/errors.ts";
 import { withDefaults } from "../lib/limits.ts";
 import { BRIDGE_LIMITS } from "../membership/bridge_limits.ts";
@@ -59,7 +60,7 @@ export function limitsOf<T extends object>(flags: Flags, command: CommandName, s
     if (Object.hasOwn(set.defaults, name)) picked[name] = limit;
   }
   try {
-    withDefaults(set.defaults, picked as Partial<T>, set.unbounded);
+    withDefaults(set.defaults, picked as Partial<T>, set.unbounded, MESSAGE_MOST);
   } catch (error) {
     throw badUsage(`${flags.source("limits")}: ${errorMessage(error).replace(/^limits: /, "")}`);
   }

@@ -203,6 +203,7 @@ export const FIELDS = {
     "unavailable",
     "not_authorized",
     "server_full",
+    "too_large",
     "gone",
   ),
 } satisfies Record<string, Field>;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { decodeBody } from "../lib/body.ts";
+import { MAX_JSON_BYTES, MAX_MESSAGE_BYTES } from "../lib/body_size.ts";
 import { BadLine, decodeLine } from "./decode.ts";
 import type { ControlFrame, Frame } from "./frames.ts";
 
@@ -218,6 +219,35 @@ describe("decoding", () => {
     }
   });
 
+  test("refuses a body whose JSON is longer than may be sent on, however short its line is", () => {
+    const frames = [
+      { type: "message", ...FRAMES.message[0] },
+      { type: "deliver", ...FRAMES.deliver[0] },
+      { type: "direct", ...FRAMES.direct[0] },
+    ];
+    const bodies: [string, boolean][] = [
+      [`[${"1e20,".repeat(600_000)}1]`, false],
+      [`[${"1e20,".repeat(200_000)}1]`, true],
+      [`"${"a".repeat(MAX_JSON_BYTES - 1)}"`, false],
+      [`"${"a".repeat(MAX_JSON_BYTES - 2)}"`, true],
+      [`"${"\\u0001".repeat(MAX_MESSAGE_BYTES)}"`, true],
+      [`"${"\\u0001".repeat(MAX_MESSAGE_BYTES + 1)}"`, false],
+    ];
+    for (const { body: _, ...frame } of frames as { body?: unknown; type: string }[]) {
+      for (const [body, taken] of bodies) {
+        const read = decodeLine(`${JSON.stringify({ n: 1, ...frame }).slice(0, -1)},"body":${body}}`);
+        expect(read instanceof BadLine).toBe(!taken);
+        if (!(read instanceof BadLine)) continue;
+        expect(read.code).toBe("bad_frame");
+        expect(read.message).toMatch(
+          new RegExp(
+            `^"body" in frame "${frame.type}" takes \\d+ bytes of JSON: it must take at most 6291458$`,
+          ),
+        );
+      }
+    }
+  });
+
   test("says what was wrong, with the value and what to write instead, safe to print", () => {
     const message = (line: string): string => (decodeLine(line) as BadLine).message;
     expect(message('{"n":1,"type":"yield","room":7}')).toBe(
@@ -228,7 +258,7 @@ describe("decoding", () => {
     expect(message("x".repeat(10_000)).length).toBeLessThan(200);
     expect(message('{"n":1,"type":"ack","room":"r","session":"p1.aa.1","seq":1,"error":"bored"}')).toBe(
       '"error" in frame "ack" is "bored": it must be "listener_failed" or "listener_timeout" or "unavailable" or ' +
-        '"not_authorized" or "server_full" or "gone"',
+        '"not_authorized" or "server_full" or "too_large" or "gone"',
     );
   });
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { isBase64 } from "../lib/body.ts";
+import { JSON_GROWTH, jsonBytes, MAX_JSON_BYTES } from "../lib/body_size.ts";
 import { printable } from "../lib/errors.ts";
 import { nestsDeeper } from "../lib/json_depth.ts";
 import {
@@ -132,7 +133,19 @@ type Fields = Record<string, unknown>;
 /** Reads one line, without its newline. */
 export function decodeLine(line: string): Incoming | BadLine {
   const frame = parseLine(line);
-  return frame instanceof BadLine ? frame : checkFrame(frame) ?? asFrame(frame);
+  if (frame instanceof BadLine) return frame;
+  const long = line.length * JSON_GROWTH > MAX_JSON_BYTES;
+  return checkFrame(frame) ?? (long ? checkLength(frame) : undefined) ?? asFrame(frame);
+}
+
+/** Whoever sends a body on writes it anew, longer than it came where it has numbers such as `1e20`. */
+function checkLength(frame: Fields): BadLine | undefined {
+  const { type, body } = frame;
+  if (type !== "message" && type !== "deliver" && type !== "direct") return undefined;
+  const bytes = jsonBytes(body);
+  if (bytes <= MAX_JSON_BYTES) return undefined;
+  const why = `takes ${bytes} bytes of JSON: it must take at most ${MAX_JSON_BYTES}`;
+  return new BadLine("bad_frame", `"body" in frame "${type}" ${why}`);
 }
 
 /** What has passed all checks. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MESSAGE_MOST } from "../lib/body_size.ts";
 import type { Clock } from "../lib/clock.ts";
 import { withDefaults } from "../lib/limits.ts";
 import type { Logger } from "../lib/log.ts";
@@ -93,7 +94,7 @@ export const PROXY_UNBOUNDED: ReadonlySet<string> = new Set([
 
 /** The limits in force; throws `bad_option`. */
 export function proxyLimits(given: Partial<ProxyLimits> | undefined): ProxyLimits {
-  return withDefaults(PROXY_LIMITS, given, PROXY_UNBOUNDED);
+  return withDefaults(PROXY_LIMITS, given, PROXY_UNBOUNDED, MESSAGE_MOST);
 }
 
 /** Options of a ProxyServer. */
