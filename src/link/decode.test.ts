@@ -183,7 +183,8 @@ describe("decoding", () => {
     }
     expect(refuses({ seq: 0 })).toBe(true);
     expect(refuses({ n: 0 })).toBe(true);
-    expect(refuses({ user: "u".repeat(65_536) })).toBe(true);
+    expect(refuses({ user: "u".repeat(513) })).toBe(true);
+    expect(refuses({ user: "u".repeat(512) })).toBe(false);
     expect(refuses({ encoding: "base64" })).toBe(true);
     expect(refuses({ encoding: "hex", body: "00" })).toBe(true);
     expect(refuses({ encoding: "base64", body: "0000" })).toBe(false);
@@ -192,6 +193,22 @@ describe("decoding", () => {
     expect(refuses({ cause: ["p1.aa.1>other/room", 0] })).toBe(false);
     expect(refuses({ cause: ["p1.aa.1"] })).toBe(true);
     expect(refuses({ body: { __proto__: 1, constructor: 2 } })).toBe(false);
+  });
+
+  test("takes no member of a longer name than proxies give", () => {
+    const named = (length: number) => ["p1.aa.1", "u".repeat(length)];
+    for (const length of [512, 513]) {
+      for (
+        const frame of [{ type: "announce", members: [named(length)], attach: 1 }, {
+          type: "join",
+          member: named(length),
+        }]
+      ) {
+        const read = decodeLine(JSON.stringify({ n: 1, room: "r", ...frame }));
+        expect(read instanceof BadLine).toBe(length === 513);
+        if (read instanceof BadLine) expect(read.message).toContain("the user of 1 to 512 characters");
+      }
+    }
   });
 
   test("takes base64 that is padded and has no white space, and no other", () => {

@@ -11,9 +11,11 @@ import { join } from "node:path";
 import { Processes, type Ready } from "../support/processes.ts";
 import { runtimes } from "../support/runtimes.ts";
 import { HostilePeer } from "./hostile.ts";
-import { Talker } from "./support.ts";
+import { type Said, Talker } from "./support.ts";
 
 const SECRET = "the cluster's own";
+const SESSION = "p9.hostile.1";
+const MESSAGE = { type: "message", room: "plaza", session: SESSION, user: "mallory" };
 const APPLICATION = `export default (chat) => {
   chat.on("message", (_user, room, body) => void chat.broadcast(room, body));
 };\n`;
@@ -76,44 +78,45 @@ describe.each(SETUPS)("a cluster on %s", (_, on, application) => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test.each(MESSAGES)(
-    "a proxy's message that nobody could take ends its own link, or is refused: %s",
-    async (what, fields, answer) => {
-      const peer = await HostilePeer.trusted(chat.ready.listen, SECRET, { role: "proxy", id: "p9" });
-      const session = "p9.hostile.1";
-      peer.send({ type: "announce", room: "plaza", members: [[session, "mallory"]], attach: 1 });
-      await peer.gets("opened");
-      const start = JSON.stringify({
-        n: 2,
-        type: "message",
-        room: "plaza",
-        session,
-        seq: 1,
-        user: "mallory",
-      });
-      peer.write(`${start.slice(0, -1)},"ack":true,${fields()}}\n`);
-      if (answer === "too_large") {
-        expect(await peer.gets("ack")).toMatchObject({ seq: 1, error: "too_large" });
-      } else {expect(await peer.goodbye()).toMatchObject({
-          code: answer,
-          message: expect.stringContaining('"body" in frame "message"'),
-        });}
-      peer.close();
+  /** Both users hear the first one, nothing else has reached them, and no link has ended but the hostile one. */
+  async function allIsWell(words: string): Promise<void> {
+    users[0]?.send({ type: "message", room: "plaza", body: words, id: 1 });
+    for (const user of users) {
+      await user.hears(({ body }) => body === words);
+      const odd = ({ from, type }: Said) => type === "moved" || (type === "message" && from !== "of-p1");
+      expect(user.said.filter(odd)).toEqual([]);
+      expect(user.closed).toBeUndefined();
+    }
+    for (const { stderr } of proxies) expect(stderr).not.toMatch(/link_(ended|reset|goodbye|handler_failed)/);
+    expect(chat.stderr).not.toMatch(/handler_failed/);
+  }
 
-      const [ada, bob] = users as [Talker, Talker];
-      ada.send({ type: "message", room: "plaza", body: `after ${what}`, id: 1 });
-      for (const user of [ada, bob]) {
-        await user.hears(({ body }) => body === `after ${what}`);
-      }
-      for (const user of users) {
-        // What the hostile proxy sent has reached nobody, and no room has moved.
-        expect(user.said.filter(({ from, type }) => from === "mallory" || type === "moved")).toEqual([]);
-        expect(user.closed).toBeUndefined();
-      }
-      for (const { stderr } of proxies) {
-        expect(stderr).not.toMatch(/link_(ended|reset|goodbye|handler_failed)/);
-      }
-      expect(chat.stderr).not.toMatch(/handler_failed/);
-    },
-  );
+  async function mallory(name = "mallory"): Promise<HostilePeer> {
+    const peer = await HostilePeer.trusted(chat.ready.listen, SECRET, { role: "proxy", id: "p9" });
+    peer.send({ type: "announce", room: "plaza", members: [[SESSION, name]], attach: 1 });
+    return peer;
+  }
+
+  const TITLE = "a proxy's message that nobody could take ends its own link, or is refused: %s";
+  test.each(MESSAGES)(TITLE, async (what, fields, answer) => {
+    const peer = await mallory();
+    await peer.gets("opened");
+    const start = JSON.stringify({ n: 2, ...MESSAGE, seq: 1 });
+    peer.write(`${start.slice(0, -1)},"ack":true,${fields()}}\n`);
+    if (answer === "too_large") expect(await peer.gets("ack")).toMatchObject({ seq: 1, error: answer });
+    else {
+      const message = expect.stringContaining('"body" in frame "message"');
+      expect(await peer.goodbye()).toMatchObject({ code: answer, message });
+    }
+    peer.close();
+    await allIsWell(`after ${what}`);
+  });
+
+  test("a name that would make small messages more than another link holds ends the link of who says it", async () => {
+    const peer = await mallory("\u0001".repeat(65_535));
+    for (let seq = 1; seq <= 500; seq++) peer.send({ ...MESSAGE, seq, body: "x" });
+    const message = expect.stringContaining('"members" in frame "announce"');
+    expect(await peer.goodbye()).toMatchObject({ code: "bad_frame", message });
+    await allIsWell("after a long name");
+  });
 });
