@@ -35,6 +35,7 @@ class Setup {
     listeners: this.listeners,
     confirms: this.confirms,
     sessions: this.sessions,
+    maxMessageBytes: 1000,
     digest: () => "v1",
     accepts: () => this.accepts,
   });
@@ -86,6 +87,44 @@ class Setup {
     for (const link of [this.one, this.two]) this.confirms.confirmed(link, 1_000_000);
   }
 }
+
+describe("a message that is too large", () => {
+  const LARGE: [string, Partial<MessageFrame>][] = [
+    ["text", { body: "é".repeat(501) }],
+    ["numbers that grow when they are written", { body: Array(100).fill(1e20) }],
+    ["bytes", { body: btoa("x".repeat(1001)), encoding: "base64" }],
+    ["a value", { body: { a: "x".repeat(1000) } }],
+  ];
+  test.each(LARGE)("is refused and delivered to nobody: %s", (_, frame) => {
+    const setup = new Setup();
+    expect(setup.say(1, { ...frame, ack: true })).toEqual(["ack 1 too_large"]);
+    expect(setup.say(2, frame)).toEqual([]);
+    expect(setup.delivered()).toEqual([]);
+    expect(setup.metrics.get("toychat_messages_too_large_total")).toBe(2);
+    expect(setup.say(3)).toEqual([]);
+    expect(setup.delivered()).toEqual([3]);
+  });
+
+  test("is one over the limit, as proxies count: text by its UTF-8, however long its JSON is", () => {
+    const setup = new Setup();
+    const most = ["\u0001".repeat(1000), "x".repeat(1000), "é".repeat(500), { a: "x".repeat(992) }];
+    for (const [index, body] of most.entries()) setup.say(index + 1, { body });
+    setup.say(5, { body: btoa("x".repeat(1000)), encoding: "base64" });
+    expect(setup.delivered()).toEqual([...most, btoa("x".repeat(1000))]);
+  });
+
+  test("is a user's: an application may send more", () => {
+    const setup = new Setup();
+    setup.say(1, { user: undefined, body: "x".repeat(5000) });
+    expect(setup.delivered()).toEqual(["x".repeat(5000)]);
+  });
+
+  test("is refused as others are where nothing is accepted", () => {
+    const setup = new Setup();
+    setup.accepts = false;
+    expect(setup.say(1, { body: "x".repeat(1001), ack: true })).toEqual(["refused 1"]);
+  });
+});
 
 describe("a message that is not accepted", () => {
   test("is refused with all that follow of its sender, until it comes again", () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { decodeBody } from "../lib/body.ts";
+import { encodedBodyBytes, JSON_GROWTH } from "../lib/body_size.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Counter, Metrics } from "../lib/metrics.ts";
 import type { AckFrame, MessageFrame } from "../link/frames.ts";
@@ -20,6 +21,8 @@ export interface AcceptanceHost<Types extends ClusterTypes> {
   readonly listeners: Listeners<Types>;
   readonly confirms: Confirms;
   readonly sessions: Sessions;
+  /** Bytes that a user's message may have. */
+  readonly maxMessageBytes: number;
   /** Identity of the server's view. */
   digest(): string;
   /** Whether messages of this room may be accepted, now or when it has opened. */
@@ -40,8 +43,8 @@ export class Acceptance<Types extends ClusterTypes> {
     this.#accepts = host.metrics.counter("toychat_messages_accepted_total");
   }
 
-  /** A message has come for a room that its router has announced. */
-  message(room: Room, attachment: Attachment, frame: MessageFrame, n: number): void {
+  /** A message has come for a room that its router has announced, in a line of `length` UTF-16 code units. */
+  message(room: Room, attachment: Attachment, frame: MessageFrame, n: number, length = Infinity): void {
     const { link, refusing } = attachment;
     const from = refusing.get(frame.session);
     if (from !== undefined) {
@@ -52,6 +55,7 @@ export class Acceptance<Types extends ClusterTypes> {
       refusing.set(frame.session, frame.seq);
       return this.refuse(link, frame, n);
     }
+    if (frame.user !== undefined && this.#tooLarge(frame, length)) return this.#refuseLarge(link, frame);
     const inbound: Inbound = { frame, n, link, since: this.#host.clock.now(), held: false };
     room.used = inbound.since;
     if (room.phase !== "open" || room.busy) {
@@ -59,6 +63,18 @@ export class Acceptance<Types extends ClusterTypes> {
       link.send({ type: "held", room: room.name, session: frame.session, seq: frame.seq });
     }
     room.enqueue({ message: inbound, run: () => this.#accept(room, inbound) });
+  }
+
+  /** What proxies let in is measured again: not all of them need have the same limit, or keep to theirs. */
+  #tooLarge(frame: MessageFrame, length: number): boolean {
+    const { maxMessageBytes } = this.#host;
+    return length * JSON_GROWTH > maxMessageBytes && encodedBodyBytes(frame) > maxMessageBytes;
+  }
+
+  /** It would be refused wherever it was sent again, so it has failed for good. */
+  #refuseLarge(link: Link, { room, session, seq, ack }: MessageFrame): void {
+    this.#host.metrics.count("toychat_messages_too_large_total");
+    if (ack) link.send({ type: "ack", room, session, seq, error: "too_large" });
   }
 
   /** Says that a message was not accepted. */

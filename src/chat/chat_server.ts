@@ -9,14 +9,13 @@ import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts"
 import type { Listener } from "../lib/emitter.ts";
 import { ToychatError } from "../lib/errors.ts";
 import { advertised, requireSecret } from "../lib/hosts.ts";
-import { withDefaults } from "../lib/limits.ts";
 import { type Logger, noLog } from "../lib/log.ts";
 import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness } from "../lib/readiness.ts";
 import type { Connection, ConnectionHandler, ListenSocket, TlsOptions } from "../lib/transport.ts";
 import { isUser } from "../link/check.ts";
-import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
+import { encodeFrame, type Link, type LinkHandler, type LinkIdentity } from "../link/link.ts";
 import { LinkListener } from "../link/listener.ts";
 import { loopback } from "../link/loopback.ts";
 import { Peers } from "../link/peers.ts";
@@ -32,7 +31,7 @@ import { type AnyTypes, type ChatEvents, type ClusterTypes, Listeners } from "./
 import { dialledHandler, ownerHandler } from "./link_handlers.ts";
 import { follow } from "./following.ts";
 import { chatReadiness, gaugeChat } from "./observed.ts";
-import { CHAT_LIMITS, CHAT_UNBOUNDED, type ChatLimits, type ChatServerOptions } from "./options.ts";
+import { type ChatLimits, chatLimits, type ChatServerOptions } from "./options.ts";
 import type { Cause, Recipients, Room } from "./room.ts";
 import { Rooms } from "./rooms.ts";
 import { Sending, sessionsOf } from "./sending.ts";
@@ -92,7 +91,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
     this.#membership = options.membership;
     this.#clock = options.clock ?? systemClock;
     this.#log = limitLog(options.log ?? noLog, { clock: this.#clock, metrics: this.metrics });
-    this.#limits = withDefaults(CHAT_LIMITS, options.limits, CHAT_UNBOUNDED);
+    this.#limits = chatLimits(options.limits);
     this.id = options.id ?? `c${randomId(this.#clock, 5)}`;
     const { transport, secret, cluster = "toychat" } = options;
     const context = transport.createContext<Cause | undefined>();
@@ -337,8 +336,8 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    */
   sendToUser(userId: string, body: Types["message"]): void {
     if (!isUser(userId)) return this.metrics.count("toychat_sends_dropped_total");
-    const frame = { type: "direct" as const, user: userId, ...encodeBody(body as Body) };
-    for (const link of this.#inbound.links) if (link.peer.role === "proxy") link.send(frame);
+    const encoded = encodeFrame({ type: "direct", user: userId, ...encodeBody(body as Body) });
+    for (const link of this.#inbound.links) if (link.peer.role === "proxy") link.sendEncoded(encoded);
   }
 
   /** A room that is open here; undefined where it is not. A snapshot: ask again for later. */

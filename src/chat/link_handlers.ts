@@ -31,14 +31,14 @@ export function ownerHandler<Types extends ClusterTypes>(host: OwnerHost<Types>)
       rooms.settlement.open(link);
       link.send({ type: "digest", digest: host.digest() });
     },
-    frame: (link, frame, n) => {
+    frame: (link, frame, n, length) => {
       const wrong = overreach(link.peer, frame);
       if (wrong) {
         metrics.count("toychat_frames_forbidden_total");
         log("warn", "frame_forbidden", { peer: link.peer.id, frame: frame.type, reason: wrong.message });
         return link.close(wrong.code, wrong.message);
       }
-      if (rooms.frame(link, frame, n)) return;
+      if (rooms.frame(link, frame, n, length)) return;
       const message = `a ChatServer takes no frame of type ${frame.type} from who dialled it`;
       link.close("unexpected_frame", message);
     },

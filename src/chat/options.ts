@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { MESSAGE_MOST } from "../lib/body_size.ts";
 import type { Clock } from "../lib/clock.ts";
+import { withDefaults } from "../lib/limits.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ClientTlsOptions, ListenOptions, Transport } from "../lib/transport.ts";
 import type { Membership } from "../membership/membership.ts";
@@ -26,6 +28,11 @@ export interface ChatLimits {
   readonly maxOpenRooms: number;
   /** Users that a room takes, on all proxies together; default 0: any. */
   readonly maxRoomMembers: number;
+  /**
+   * Bytes of a user's message, as proxies count them; default 256 KiB, at most 1 MiB. What a proxy lets in that is longer is
+   * refused: set it on ChatServers as on proxies, and raise it on ChatServers first.
+   */
+  readonly maxMessageBytes: number;
   /** Connections of proxies and ChatServers that have not proven yet who they are; default 1024. */
   readonly maxHandshakes: number;
 }
@@ -40,6 +47,7 @@ export const CHAT_LIMITS: ChatLimits = {
   drainMs: 30_000,
   maxOpenRooms: 100_000,
   maxRoomMembers: 0,
+  maxMessageBytes: 256 << 10,
   maxHandshakes: 1024,
 };
 
@@ -52,6 +60,11 @@ export const CHAT_UNBOUNDED: ReadonlySet<string> = new Set([
   "idleMs",
   "drainMs",
 ]);
+
+/** The limits in force; throws `bad_option`. */
+export function chatLimits(given: Partial<ChatLimits> | undefined): ChatLimits {
+  return withDefaults(CHAT_LIMITS, given, CHAT_UNBOUNDED, MESSAGE_MOST);
+}
 
 /** Options of a ChatServer. */
 export interface ChatServerOptions {

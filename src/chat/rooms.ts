@@ -74,6 +74,7 @@ export class Rooms<Types extends ClusterTypes> {
       listeners: host.listeners,
       confirms: host.confirms,
       sessions: this.sessions,
+      maxMessageBytes: limits.maxMessageBytes,
       digest: () => host.placement().view.digest,
       accepts: (room) =>
         host.held() && (room.phase === "open" || (room.phase === "waiting" && this.#owns(room.name))),
@@ -145,10 +146,10 @@ export class Rooms<Types extends ClusterTypes> {
   }
 
   /** Handles a frame from a router; `false` where routers do not send it. */
-  frame(link: Link, frame: Frame, n: number): boolean {
+  frame(link: Link, frame: Frame, n: number, length?: number): boolean {
     switch (frame.type) {
       case "message":
-        this.#message(link, frame, n);
+        this.#message(link, frame, n, length);
         return true;
       case "announce":
         this.#announce(link, frame);
@@ -210,12 +211,12 @@ export class Rooms<Types extends ClusterTypes> {
     return this.#attendance.kick(room, session, reason);
   }
 
-  #message(link: Link, frame: MessageFrame, n: number): void {
+  #message(link: Link, frame: MessageFrame, n: number, length: number | undefined): void {
     const room = this.#rooms.get(frame.room);
     const attachment = room?.attachments.get(link);
     if (!room || !attachment) return this.#acceptance.refuse(link, frame, n);
     if (!frame.session.startsWith(attachment.prefix)) return endForeign(this.#host, link, frame.session);
-    this.#acceptance.message(room, attachment, frame, n);
+    this.#acceptance.message(room, attachment, frame, n, length);
     if (room.phase === "waiting") this.#tryOpen(room);
   }
 

@@ -60,7 +60,13 @@ export class Sending {
     };
     // Not the name that `derived` gives: what goes straight to members would overtake this, which is routed.
     const origin = `${source(cause, cause.origin)}>`;
-    this.#router.publish(sender, room, body, done, [origin, cause.origin.next++]);
+    try {
+      this.#router.publish(sender, room, body, done, [origin, cause.origin.next++]);
+    } catch (error) {
+      // Nothing is on its way that the cause could wait for.
+      cause.routed--;
+      throw error;
+    }
     return true;
   }
 }

@@ -4,10 +4,11 @@
  * @module
  */
 import { CHAT_LIMITS, CHAT_UNBOUNDED } from "../chat/options.ts";
+import { MESSAGE_MOST } from "../lib/body_size.ts";
 import { errorMessage } from "../lib/errors.ts";
 import { withDefaults } from "../lib/limits.ts";
 import { BRIDGE_LIMITS } from "../membership/bridge_limits.ts";
-import { PROXY_LIMITS, PROXY_UNBOUNDED, proxyLimits } from "../proxy/options.ts";
+import { PROXY_LIMITS, PROXY_UNBOUNDED } from "../proxy/options.ts";
 import type { CommandName } from "./commands.ts";
 import type { Flags } from "./flags.ts";
 import { badUsage, quoted, suggestion } from "./usage.ts";
@@ -18,16 +19,10 @@ export interface LimitSet<T extends object = object> {
   readonly defaults: T;
   /** Those that 0, or `off`, switches off. */
   readonly unbounded: ReadonlySet<string>;
-  /** Throws `bad_option` where they cannot be in force; default what {@linkcode withDefaults} says. */
-  check?(given: Partial<T>): unknown;
 }
 
 /** The limits of a ProxyServer. */
-export const PROXY: LimitSet<typeof PROXY_LIMITS> = {
-  defaults: PROXY_LIMITS,
-  unbounded: PROXY_UNBOUNDED,
-  check: proxyLimits,
-};
+export const PROXY: LimitSet<typeof PROXY_LIMITS> = { defaults: PROXY_LIMITS, unbounded: PROXY_UNBOUNDED };
 /** The limits of a ChatServer. */
 export const CHAT: LimitSet<typeof CHAT_LIMITS> = { defaults: CHAT_LIMITS, unbounded: CHAT_UNBOUNDED };
 /** The limits of a bridge. */
@@ -65,8 +60,7 @@ export function limitsOf<T extends object>(flags: Flags, command: CommandName, s
     if (Object.hasOwn(set.defaults, name)) picked[name] = limit;
   }
   try {
-    if (set.check) set.check(picked as Partial<T>);
-    else withDefaults(set.defaults, picked as Partial<T>, set.unbounded);
+    withDefaults(set.defaults, picked as Partial<T>, set.unbounded, MESSAGE_MOST);
   } catch (error) {
     throw badUsage(`${flags.source("limits")}: ${errorMessage(error).replace(/^limits: /, "")}`);
   }

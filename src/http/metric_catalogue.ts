@@ -198,7 +198,7 @@ const COUNTERS: readonly MetricRow[] = [
     "proxy",
     "Connections ended as they sent too many bytes before saying who they are.",
   ],
-  ["toychat_messages_too_large_total", "proxy", "Messages refused as they are larger than they may be."],
+  ["toychat_messages_too_large_total", "proxy chat", "Messages refused as they are larger than they may be."],
   [
     "toychat_senders_pushed_back_total",
     "proxy chat",

@@ -35,13 +35,40 @@ function fromBase64(text: string): Uint8Array {
   return bytes;
 }
 
+const NOT_BASE64 = /[^A-Za-z0-9+/=]/;
+
+/** Whether text is base64 as RFC 4648, section 4, has it: padded to a multiple of four, without white space. */
+export function isBase64(text: string): boolean {
+  const { length } = text;
+  if (length % 4 !== 0 || NOT_BASE64.test(text)) return false;
+  const padding = text.indexOf("=");
+  return padding < 0 || padding === length - 1 || (padding === length - 2 && text.endsWith("=="));
+}
+
+/**
+ * Sees to it that there is a body, which types demand: JSON would leave out what it has no form for without a word.
+ *
+ * @throws {TypeError}
+ */
+export function requireBody(body: unknown): void {
+  const kind = typeof body;
+  if (kind === "undefined") throw new TypeError("the message has no body: send null for nothing");
+  const own = kind === "object" && typeof (body as { toJSON?: unknown } | null)?.toJSON === "function";
+  const none = kind === "function" || kind === "symbol" || kind === "bigint";
+  if (none || (own && JSON.stringify(body) === undefined)) {
+    throw new TypeError(
+      `the body of the message is a ${kind} that JSON has no form for: send a JSON value or bytes`,
+    );
+  }
+}
+
 /**
  * Puts a body into its JSON form.
  *
- * @throws {TypeError} where there is no body, which types forbid: JSON would leave it out without a word.
+ * @throws {TypeError} where there is none.
  */
 export function encodeBody(body: Body): EncodedBody {
-  if (body === undefined) throw new TypeError("the message has no body: send null for nothing");
+  requireBody(body);
   return body instanceof Uint8Array ? { body: toBase64(body), encoding: "base64" } : { body };
 }
 

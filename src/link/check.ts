@@ -9,7 +9,13 @@ import { LINK_VERSION } from "./frames.ts";
 /** Longest room name, in UTF-16 code units. */
 export const MAX_ROOM_LENGTH = 1024;
 
-/** Longest user id and longest reason, in UTF-16 code units: what an MQTT string can hold. */
+/**
+ * Longest user id, in UTF-16 code units. An owner writes it into each delivery of a message, which may be a few bytes itself:
+ * with names of any length little that comes on one link would be more than another one holds.
+ */
+export const MAX_USER_LENGTH = 512;
+
+/** Longest reason and longest origin, in UTF-16 code units: what an MQTT string can hold. */
 export const MAX_TEXT_LENGTH = 65_535;
 
 /** Deliveries that one message can lead to, for all that is counted on from a number of a peer. */
@@ -39,9 +45,9 @@ export function isSession(value: unknown): value is string {
   return typeof value === "string" && SESSION.test(value);
 }
 
-/** Whether a value is a user's id: 1 to 65535 UTF-16 code units. */
+/** Whether a value is a user's id: 1 to 512 UTF-16 code units. */
 export function isUser(value: unknown): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= MAX_TEXT_LENGTH;
+  return typeof value === "string" && value.length > 0 && value.length <= MAX_USER_LENGTH;
 }
 
 /** Whether a value is a whole number from 0 that a double holds exactly. */
@@ -155,7 +161,7 @@ export const FIELDS = {
   rooms: { check: (value) => isList(value, isRoom), what: "a list of room names" },
   session: { check: isSession, what: '"<id>.<incarnation>" or "<id>.<incarnation>.<number>"' },
   sessions: { check: isSessions, what: "a list of sessions" },
-  user: { check: isUser, what: "a string of 1 to 65535 characters" },
+  user: { check: isUser, what: `a string of 1 to ${MAX_USER_LENGTH} characters` },
   text: { check: isText, what: "a string of up to 65535 characters" },
   count: { check: isCount, what: `a whole number from 0 ${SAFE}` },
   number: { check: isNumber, what: `a whole number from 1 ${SAFE}` },
@@ -174,10 +180,13 @@ export const FIELDS = {
   incarnation: { check: isIncarnation, what: '1 to 32 characters of a-z, 0-9 and "-"' },
   cluster: { check: isCluster, what: "1 to 64 characters, no control characters" },
   resume: { check: isResume, what: "{ link, received }" },
-  member: { check: isAnnounced, what: "[session, user] or [session, user, 0]" },
+  member: {
+    check: isAnnounced,
+    what: "[session, user] or [session, user, 0], the user of 1 to 512 characters",
+  },
   members: {
     check: (value) => isList(value, isAnnounced),
-    what: "a list of [session, user] or [session, user, 0]",
+    what: "a list of [session, user] or [session, user, 0], the user of 1 to 512 characters",
   },
   cause: { check: isCause, what: "[origin, number]" },
   risingCause: { check: isRisingCause, what: "[origin, number]" },
@@ -203,6 +212,7 @@ export const FIELDS = {
     "unavailable",
     "not_authorized",
     "server_full",
+    "too_large",
     "gone",
   ),
 } satisfies Record<string, Field>;

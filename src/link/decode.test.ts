@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { decodeBody } from "../lib/body.ts";
+import { MAX_JSON_BYTES, MAX_MESSAGE_BYTES } from "../lib/body_size.ts";
 import { BadLine, decodeLine } from "./decode.ts";
 import type { ControlFrame, Frame } from "./frames.ts";
 
@@ -181,15 +183,86 @@ describe("decoding", () => {
     }
     expect(refuses({ seq: 0 })).toBe(true);
     expect(refuses({ n: 0 })).toBe(true);
-    expect(refuses({ user: "u".repeat(65_536) })).toBe(true);
+    expect(refuses({ user: "u".repeat(513) })).toBe(true);
+    expect(refuses({ user: "u".repeat(512) })).toBe(false);
     expect(refuses({ encoding: "base64" })).toBe(true);
     expect(refuses({ encoding: "hex", body: "00" })).toBe(true);
-    expect(refuses({ encoding: "base64", body: "00" })).toBe(false);
+    expect(refuses({ encoding: "base64", body: "0000" })).toBe(false);
     expect(refuses({ cause: ["p1.aa.1", -1] })).toBe(true);
     expect(refuses({ cause: ["", 1] })).toBe(true);
     expect(refuses({ cause: ["p1.aa.1>other/room", 0] })).toBe(false);
     expect(refuses({ cause: ["p1.aa.1"] })).toBe(true);
     expect(refuses({ body: { __proto__: 1, constructor: 2 } })).toBe(false);
+  });
+
+  test("takes no member of a longer name than proxies give", () => {
+    const named = (length: number) => ["p1.aa.1", "u".repeat(length)];
+    for (const length of [512, 513]) {
+      for (
+        const frame of [{ type: "announce", members: [named(length)], attach: 1 }, {
+          type: "join",
+          member: named(length),
+        }]
+      ) {
+        const read = decodeLine(JSON.stringify({ n: 1, room: "r", ...frame }));
+        expect(read instanceof BadLine).toBe(length === 513);
+        if (read instanceof BadLine) expect(read.message).toContain("the user of 1 to 512 characters");
+      }
+    }
+  });
+
+  test("takes base64 that is padded and has no white space, and no other", () => {
+    const frames = [
+      { type: "message", ...FRAMES.message[0] },
+      { type: "deliver", ...FRAMES.deliver[0] },
+      { type: "direct", ...FRAMES.direct[0] },
+    ];
+    for (const frame of frames) {
+      const read = (body: unknown) =>
+        decodeLine(JSON.stringify({ n: 1, ...frame, body, encoding: "base64" })) as unknown;
+      for (const good of ["", "AA==", "AAA=", "AAAA", "+/+/", "z".repeat(40_000)]) {
+        expect(read(good)).toMatchObject({ type: frame.type, body: good });
+      }
+      const wrong = ["@@@", "A", "AA", "AAA", "AAA==", "A===", "====", "AA=A", "=AAA", "AAAAA", "AA==AAAA"];
+      for (const bad of [...wrong, "AA =", "AAA\n", "AA==\n", "-_-_", "AAAé", 7, ["AAAA"], null]) {
+        const { code, message } = read(bad) as BadLine;
+        expect([code, message]).toEqual([
+          "bad_frame",
+          expect.stringContaining(`"body" in frame "${frame.type}"`),
+        ]);
+        expect(message).toContain('must be base64 beside encoding "base64": A-Z, a-z, 0-9');
+      }
+      expect(decodeBody({ body: "AAA=", encoding: "base64" })).toEqual(Uint8Array.of(0, 0));
+    }
+  });
+
+  test("refuses a body whose JSON is longer than may be sent on, however short its line is", () => {
+    const frames = [
+      { type: "message", ...FRAMES.message[0] },
+      { type: "deliver", ...FRAMES.deliver[0] },
+      { type: "direct", ...FRAMES.direct[0] },
+    ];
+    const bodies: [string, boolean][] = [
+      [`[${"1e20,".repeat(600_000)}1]`, false],
+      [`[${"1e20,".repeat(200_000)}1]`, true],
+      [`"${"a".repeat(MAX_JSON_BYTES - 1)}"`, false],
+      [`"${"a".repeat(MAX_JSON_BYTES - 2)}"`, true],
+      [`"${"\\u0001".repeat(MAX_MESSAGE_BYTES)}"`, true],
+      [`"${"\\u0001".repeat(MAX_MESSAGE_BYTES + 1)}"`, false],
+    ];
+    for (const { body: _, ...frame } of frames as { body?: unknown; type: string }[]) {
+      for (const [body, taken] of bodies) {
+        const read = decodeLine(`${JSON.stringify({ n: 1, ...frame }).slice(0, -1)},"body":${body}}`);
+        expect(read instanceof BadLine).toBe(!taken);
+        if (!(read instanceof BadLine)) continue;
+        expect(read.code).toBe("bad_frame");
+        expect(read.message).toMatch(
+          new RegExp(
+            `^"body" in frame "${frame.type}" takes \\d+ bytes of JSON: it must take at most 6291458$`,
+          ),
+        );
+      }
+    }
   });
 
   test("says what was wrong, with the value and what to write instead, safe to print", () => {
@@ -202,7 +275,7 @@ describe("decoding", () => {
     expect(message("x".repeat(10_000)).length).toBeLessThan(200);
     expect(message('{"n":1,"type":"ack","room":"r","session":"p1.aa.1","seq":1,"error":"bored"}')).toBe(
       '"error" in frame "ack" is "bored": it must be "listener_failed" or "listener_timeout" or "unavailable" or ' +
-        '"not_authorized" or "server_full" or "gone"',
+        '"not_authorized" or "server_full" or "too_large" or "gone"',
     );
   });
 

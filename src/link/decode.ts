@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { isBase64 } from "../lib/body.ts";
+import { JSON_GROWTH, jsonBytes, MAX_JSON_BYTES } from "../lib/body_size.ts";
 import { printable } from "../lib/errors.ts";
 import { nestsDeeper } from "../lib/json_depth.ts";
 import {
@@ -121,12 +123,29 @@ const FIELDS_BY_TYPE: ReadonlyMap<unknown, readonly (readonly [string, Field])[]
   Object.entries(SHAPES).map(([type, fields]) => [type, Object.entries(fields) as [string, Field][]]),
 );
 
+const BASE64_TEXT: Field = {
+  check: isBase64Text,
+  what: 'base64 beside encoding "base64": A-Z, a-z, 0-9, "+" and "/", padded with "=" to a multiple of four',
+};
+
 type Fields = Record<string, unknown>;
 
 /** Reads one line, without its newline. */
 export function decodeLine(line: string): Incoming | BadLine {
   const frame = parseLine(line);
-  return frame instanceof BadLine ? frame : checkFrame(frame) ?? asFrame(frame);
+  if (frame instanceof BadLine) return frame;
+  const long = line.length * JSON_GROWTH > MAX_JSON_BYTES;
+  return checkFrame(frame) ?? (long ? checkLength(frame) : undefined) ?? asFrame(frame);
+}
+
+/** Whoever sends a body on writes it anew, longer than it came where it has numbers such as `1e20`. */
+function checkLength(frame: Fields): BadLine | undefined {
+  const { type, body } = frame;
+  if (type !== "message" && type !== "deliver" && type !== "direct") return undefined;
+  const bytes = jsonBytes(body);
+  if (bytes <= MAX_JSON_BYTES) return undefined;
+  const why = `takes ${bytes} bytes of JSON: it must take at most ${MAX_JSON_BYTES}`;
+  return new BadLine("bad_frame", `"body" in frame "${type}" ${why}`);
 }
 
 /** What has passed all checks. */
@@ -182,7 +201,12 @@ function checkFrame(frame: Fields): BadLine | undefined {
 function isGoodPayload(frame: { body?: unknown; encoding?: unknown }): boolean {
   return frame.encoding === undefined
     ? frame.body !== undefined
-    : frame.encoding === "base64" && typeof frame.body === "string";
+    : frame.encoding === "base64" && isBase64Text(frame.body);
+}
+
+/** Whoever delivers the body decodes it: what it cannot decode must not come that far. */
+function isBase64Text(body: unknown): boolean {
+  return typeof body === "string" && isBase64(body);
 }
 
 function isGoodMessage(frame: Partial<MessageFrame>): boolean {
@@ -226,9 +250,7 @@ function examine(frame: Fields): BadLine | undefined {
     if (value === undefined ? !field.optional : !field.check(value)) return badField(frame, name, field);
   }
   if (frame.encoding !== undefined && fields.some(([name]) => name === "encoding")) {
-    if (typeof frame.body !== "string") {
-      return badField(frame, "body", { ...FIELDS.body, what: 'a string beside encoding "base64"' });
-    }
+    if (!isBase64Text(frame.body)) return badField(frame, "body", BASE64_TEXT);
   }
   return undefined;
 }

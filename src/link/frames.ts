@@ -226,7 +226,14 @@ export interface AckFrame {
   room: string;
   session: string;
   seq: number;
-  error?: "listener_failed" | "listener_timeout" | "unavailable" | "not_authorized" | "server_full" | "gone";
+  error?:
+    | "listener_failed"
+    | "listener_timeout"
+    | "unavailable"
+    | "not_authorized"
+    | "server_full"
+    | "too_large"
+    | "gone";
 }
 
 /** Owner: nothing of this room comes from me any more; announce it to its new owner. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkJsonBytes } from "../lib/body_size.ts";
 import { nestsDeeper } from "../lib/json_depth.ts";
 import type { Role } from "../membership/view.ts";
 import type { Frame } from "./frames.ts";
@@ -33,10 +34,11 @@ export const MAX_FRAME_DEPTH = 1024;
 /** Levels around a body in a frame. */
 const ENVELOPE_DEPTH = 1;
 
-/** Puts a frame into the form in which it is sent. Throws a `RangeError` where a body is nested too deeply. */
+/** Puts a frame into the form in which it is sent. Throws a `RangeError` where a body is nested too deeply, or too long. */
 export function encodeFrame(frame: Frame): EncodedFrame {
   const text = JSON.stringify(frame);
   checkDepth(text, frame, MAX_FRAME_DEPTH);
+  if ("body" in frame) checkJsonBytes(text, frame.body);
   return text.slice(1);
 }
 
@@ -55,8 +57,12 @@ export function checkDepth(text: string, value: unknown, most = MAX_FRAME_DEPTH 
 export interface LinkHandler {
   /** A new link is up: nothing has been sent or received on it. */
   open(link: Link): void;
-  /** A numbered frame, in order, each exactly once. */
-  frame(link: Link, frame: Frame, n: number): void;
+  /**
+   * A numbered frame, in order, each exactly once.
+   *
+   * @param length How long its line was, in UTF-16 code units; absent where no line carried it.
+   */
+  frame(link: Link, frame: Frame, n: number, length?: number): void;
   /** The peer has taken every frame up to `n`, and has sent whatever it answered at once to them. */
   confirmed(link: Link, n: number): void;
   /** After `send` made `link.full` true: it is not any more. */

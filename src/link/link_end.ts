@@ -185,7 +185,7 @@ export class LinkEnd implements Link, WireReceiver {
   }
 
   /** A frame has arrived. */
-  incoming(frame: Incoming): void {
+  incoming(frame: Incoming, length: number): void {
     switch (frame.type) {
       case "confirm":
         return this.#confirm(frame.n);
@@ -200,7 +200,7 @@ export class LinkEnd implements Link, WireReceiver {
       case "welcome":
         return this.broken("out_of_order", `a ${frame.type} frame came after the handshake`);
       default:
-        this.#take(frame);
+        this.#take(frame, length);
     }
   }
 
@@ -220,7 +220,7 @@ export class LinkEnd implements Link, WireReceiver {
     this.#disconnected(reason.message ?? reason.kind);
   }
 
-  #take(frame: Frame & { n?: number }): void {
+  #take(frame: Frame & { n?: number }, length: number): void {
     const n = frame.n as number;
     const seen = this.#seen ?? Math.min(n - 1, this.#received);
     if (n !== seen + 1) {
@@ -235,7 +235,7 @@ export class LinkEnd implements Link, WireReceiver {
     frame.n = undefined;
     this.#schedule();
     try {
-      this.#keeper.handler.frame(this, frame, n);
+      this.#keeper.handler.frame(this, frame, n, length);
     } catch (error) {
       this.#threw(error);
     }

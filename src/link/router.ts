@@ -179,6 +179,7 @@ export class Router {
     done?: (failure: RouteFailure | undefined) => void,
     cause?: [origin: string, number: number],
   ): void {
+    const bytes = sizeOf(body);
     const route = this.route(room);
     const seq = ++sender.seq;
     const frame = messageFrame(sender, room, seq, body, done !== undefined, cause);
@@ -187,7 +188,7 @@ export class Router {
       route,
       seq,
       frame,
-      bytes: sizeOf(body),
+      bytes,
       since: this.host.clock.now(),
       done,
       state: "queued",

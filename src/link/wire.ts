@@ -15,8 +15,8 @@ import { HANDSHAKE_LINE, LINGER_MS } from "./options.ts";
 export interface WireReceiver {
   /** Bytes have arrived, whatever they are. */
   heard(): void;
-  /** A frame has arrived. */
-  incoming(frame: Incoming): void;
+  /** A frame has arrived, in a line of so many UTF-16 code units. */
+  incoming(frame: Incoming, length: number): void;
   /** What arrived is not the protocol; the wire still stands, for a `goodbye`. */
   broken(code: LinkEndCode, message: string): void;
   /** The connection takes bytes again after `send` returned false. */
@@ -104,7 +104,7 @@ export class Wire implements ConnectionHandler {
   readonly #line = (text: string): boolean => {
     const frame = this.#proved ? decodeLine(text) : decodeHandshake(text);
     if (frame instanceof BadLine) this.#receiver?.broken(frame.code, frame.message);
-    else this.#receiver?.incoming(frame);
+    else this.#receiver?.incoming(frame, text.length);
     return this.#receiver !== undefined;
   };
 

@@ -333,6 +333,19 @@ test("refused messages: a reason code in MQTT 5; in 3.1.1 PUBACK, or nothing whe
   }
 });
 
+test("a JSON payload counts as long as it is when it is written again", async () => {
+  const client = await open(5, { mqtt: { payload: "json" } });
+  let messageId = 0;
+  const say = (payload: string) =>
+    client.handler.data(publish("p", payload, { qos: 1, messageId: ++messageId }, 5));
+  say(`[${"1e20,".repeat(50)}1]`);
+  expect(client.read()).toMatchObject([{ cmd: "puback", reasonCode: 0x97 }]);
+  expect(client.channel.metrics.get("toychat_messages_too_large_total")).toBe(1);
+  say(`[${"1e20,".repeat(46)}1]`);
+  say(`"${"\\u0001".repeat(170)}"`);
+  expect(client.channel.published.map(({ body }) => (body as unknown[]).length)).toEqual([47, 170]);
+});
+
 test("publishing to a topic that cannot be a room never drops the connection", async () => {
   for (const version of BOTH) {
     const client = await open(version);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Body } from "../lib/body.ts";
+import { bodyBytes, JSON_GROWTH } from "../lib/body_size.ts";
 import { encodePacket } from "./mqtt_codec.ts";
 import { PUBLISH_CODE, PUBLISH_REASON, type PublishRefusal, REASON } from "./mqtt_codes.ts";
 import { inboundReceiveMaximum } from "./mqtt_connect.ts";
@@ -110,7 +111,10 @@ export class MqttPublisher {
     }
     if (message.payload.length > limits.maxMessageBytes) return "too_large";
     const body = decodePayload(message.payload, this.#mode);
-    return body === undefined ? "bad_payload" : { body };
+    if (body === undefined) return "bad_payload";
+    // A value is written anew on its way, longer than it came where it has numbers such as 1e20.
+    const long = this.#mode === "json" && message.payload.length * JSON_GROWTH > limits.maxMessageBytes;
+    return long && bodyBytes(body) > limits.maxMessageBytes ? "too_large" : { body };
   }
 
   #refuse(message: Received, refusal: PublishRefusal): void {

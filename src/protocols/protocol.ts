@@ -120,7 +120,7 @@ export type EndReason =
 
 /** Limits that protocols keep to. */
 export interface ClientLimits {
-  /** Largest message body, in bytes. */
+  /** Largest message body, in bytes, at most 1 MiB: of a string its UTF-8, of bytes their number, of any other value its JSON. */
   readonly maxMessageBytes: number;
   /** Bytes that a client may send before its session is open. */
   readonly maxHelloBytes: number;

@@ -180,6 +180,19 @@ test("mistakes are answered by what to write instead, and never end the connecti
   expect([channel.joins, channel.published]).toEqual([[], []]);
 });
 
+test("a body counts as long as it is when it is written again", async () => {
+  const { channel, handler } = await open();
+  const numbers = (count: number) => `{"type":"message","room":"a","body":[${"1e20,".repeat(count)}1]}`;
+  handler.data(numbers(50));
+  expect(channel.takeJson()).toMatchObject([{
+    code: "too_large",
+    message: "the body takes 1103 bytes: use at most 1024",
+  }]);
+  handler.data(numbers(46));
+  expect(channel.takeJson()).toEqual([]);
+  expect(channel.published).toHaveLength(1);
+});
+
 test("an error echoes an id only where it is an integer", async () => {
   const { say } = await open();
   expect(say({ type: "join", room: "", id: 3 })).toMatchObject([{ id: 3 }]);

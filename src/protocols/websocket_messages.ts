@@ -4,6 +4,7 @@
  * @module
  */
 import { type Body, decodeBody } from "../lib/body.ts";
+import { bodyBytes, JSON_GROWTH } from "../lib/body_size.ts";
 import { errorMessage, printable } from "../lib/errors.ts";
 import { parseJson } from "./json_text.ts";
 import type { ClientLimits, Refusal } from "./protocol.ts";
@@ -120,8 +121,8 @@ function readMessage(
     const hint = 'use "body": any JSON value, or base64 text beside "encoding":"base64"';
     return complain("bad_message", `${errorMessage(error)}: ${hint}`, id);
   }
-  // A body is never longer than the text around it, and a character takes three bytes at most.
-  if (text.length * 3 > limits.maxMessageBytes) {
+  // A body comes of the text around it, so most need no counting.
+  if (text.length * JSON_GROWTH > limits.maxMessageBytes) {
     const bytes = bodyBytes(body);
     if (bytes > limits.maxMessageBytes) {
       return complain(
@@ -132,17 +133,6 @@ function readMessage(
     }
   }
   return { type: "message", room, body, id };
-}
-
-/** Bytes that count against the limit: a string's UTF-8, bytes as they are, any other value's JSON. */
-function bodyBytes(body: Body): number {
-  if (body instanceof Uint8Array) return body.length;
-  return utf8Bytes(typeof body === "string" ? body : JSON.stringify(body));
-}
-
-/** Length of a text in UTF-8. */
-export function utf8Bytes(text: string): number {
-  return new TextEncoder().encode(text).length;
 }
 
 function integer(id: unknown): number | undefined {

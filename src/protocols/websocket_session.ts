@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { utf8Bytes } from "../lib/body_size.ts";
 import { errorMessage } from "../lib/errors.ts";
 import type { CloseReason } from "../lib/transport.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -24,7 +25,6 @@ import {
   type Complaint,
   type MessageRequest,
   readRequest,
-  utf8Bytes,
   type WebSocketRequest,
 } from "./websocket_messages.ts";
 

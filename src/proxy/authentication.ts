@@ -8,6 +8,7 @@ import { isPromise, within } from "../lib/deadline.ts";
 import { errorMessage } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
+import { MAX_USER_LENGTH } from "../link/check.ts";
 import type { Authenticate, AuthenticateResult, Credentials, User } from "../protocols/credentials.ts";
 import type { OpenRefusal } from "../protocols/protocol.ts";
 
@@ -20,8 +21,6 @@ export interface AuthenticationHost {
   readonly limitMs: number;
 }
 
-/** Longest user id, in UTF-16 code units: it travels with every message. */
-const MAX_USER_LENGTH = 512;
 const NO_CLAIMS = Object.freeze({});
 
 /** Asks who clients are. */

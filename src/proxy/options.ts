@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { MESSAGE_MOST } from "../lib/body_size.ts";
 import type { Clock } from "../lib/clock.ts";
-import { ToychatError } from "../lib/errors.ts";
 import { withDefaults } from "../lib/limits.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ClientTlsOptions, ListenOptions, Transport } from "../lib/transport.ts";
@@ -92,21 +92,9 @@ export const PROXY_UNBOUNDED: ReadonlySet<string> = new Set([
   "maxConnectionsPerAddress",
 ]);
 
-/**
- * The most that `maxMessageBytes` may be. JSON escapes make a body up to six times as long, and what a link takes ends at
- * 8 MiB: one message of more would end the links of everybody.
- */
-const MOST_MESSAGE_BYTES = 1 << 20;
-
 /** The limits in force; throws `bad_option`. */
 export function proxyLimits(given: Partial<ProxyLimits> | undefined): ProxyLimits {
-  const limits = withDefaults(PROXY_LIMITS, given, PROXY_UNBOUNDED);
-  if (limits.maxMessageBytes <= MOST_MESSAGE_BYTES) return limits;
-  throw new ToychatError(
-    "bad_option",
-    `limits: maxMessageBytes is ${limits.maxMessageBytes}: use at most ${MOST_MESSAGE_BYTES}, as no link takes a larger ` +
-      "message, and send where to fetch what is larger",
-  );
+  return withDefaults(PROXY_LIMITS, given, PROXY_UNBOUNDED, MESSAGE_MOST);
 }
 
 /** Options of a ProxyServer. */

@@ -296,6 +296,57 @@ describe("a client that reads too slowly", () => {
     expect(setup.take()).toEqual(["send 2"]);
   });
 
+  test("is none that has one message to take which is longer than what may wait", () => {
+    for (const slow of ["drop", "disconnect"] as const) {
+      const setup = new Setup({ maxQueuedBytes: 10 }, slow);
+      const long = "x".repeat(25);
+      setup.session.deliver(["1"]);
+      setup.session.deliver([long]);
+      setup.flush();
+      expect(setup.take()).toEqual([`sendAll 1 ${long}`]);
+      // While it is taken there is room for as much as ever behind it.
+      setup.buffered = 25;
+      setup.session.deliver(["1234567890"]);
+      setup.flush();
+      expect(setup.take()).toEqual(["send 1234567890"]);
+      setup.buffered = 35;
+      setup.session.deliver(["1"]);
+      setup.flush();
+      expect(setup.take()).toEqual(
+        slow === "drop" ? [] : ["end slow_consumer", "send farewell", "close 1001 slow_consumer"],
+      );
+    }
+  });
+
+  test("has one long message waiting, and no second", () => {
+    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
+    const [long, longer] = ["x".repeat(25), "y".repeat(30)];
+    setup.session.deliver([long]);
+    setup.session.deliver([longer]);
+    setup.flush();
+    expect(setup.take()).toEqual([`send ${long}`]);
+    setup.buffered = 10;
+    setup.session.deliver([longer]);
+    setup.flush();
+    expect(setup.take()).toEqual([`send ${longer}`]);
+    // With the long ones gone the limit is as it was.
+    setup.buffered = 5;
+    setup.session.deliver(["123456"]);
+    setup.flush();
+    expect(setup.take()).toEqual([]);
+  });
+
+  test("takes a long acknowledged delivery, where nothing much waits", () => {
+    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
+    const body = "x".repeat(100_000);
+    setup.session.deliverAcknowledged({ room: "r", from: "ada", body, acknowledged: true });
+    setup.flush();
+    expect(setup.take()).toEqual([`send acknowledged-${body}`]);
+    setup.buffered = 200_000;
+    setup.session.deliverAcknowledged({ room: "r", from: "ada", body, acknowledged: true });
+    expect(setup.take()).toEqual(["end slow_consumer"]);
+  });
+
   test("is ended rather than miss an acknowledged delivery, whatever its protocol says", () => {
     const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
     setup.buffered = 11;

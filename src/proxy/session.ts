@@ -26,15 +26,13 @@ import type {
 } from "../protocols/protocol.ts";
 import type { TurnAway } from "./admission.ts";
 import { Gate } from "./authorization.ts";
+import { Backlog } from "./backlog.ts";
 import { Intake } from "./intake.ts";
 import type { ProxyLimits } from "./options.ts";
 import type { SessionHost } from "./session_host.ts";
 
 /** Milliseconds that a peer has to close its side after this one has. */
 const LINGER_MS = 1000;
-
-/** Bytes of answers that may wait for a client beside what waits of deliveries. */
-const ANSWER_BYTES = 64 << 10;
 
 /** Bytes in a chunk; a string counts its characters. */
 function total(chunks: readonly Chunk[]): number {
@@ -65,6 +63,7 @@ export class Session implements ClientChannel {
   readonly #handler: ClientHandler;
   #outbox: Chunk[] = [];
   #outboxBytes = 0;
+  readonly #backlog: Backlog;
   /** Whether `flush` is due. */
   #dirty = false;
   /** Undoes the end of the peer's time to close its side. */
@@ -92,6 +91,7 @@ export class Session implements ClientChannel {
     this.request = request;
     this.id = host.nextSessionId();
     this.since = host.clock.now();
+    this.#backlog = new Backlog(host.limits.maxQueuedBytes);
     this.#intake = new Intake(connection, host.clock, host.metrics, () => this.end("rate_exceeded"));
     host.admission.entered(this);
     this.#handler = protocol.accept(this);
@@ -225,7 +225,11 @@ export class Session implements ClientChannel {
     if (!this.#dirty) this.#mark();
     this.#outbox.push(chunk);
     this.#outboxBytes += chunk.length;
-    if (this.#outboxBytes > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
+    if (this.#outboxBytes > this.#backlog.mostWithAnswers) this.#tooSlow();
+  }
+
+  get #waiting(): number {
+    return this.#connection.bufferedAmount + this.#outboxBytes;
   }
 
   /** Queues deliveries, unless the client reads too slowly. */
@@ -233,9 +237,7 @@ export class Session implements ClientChannel {
     const bytes = total(chunks);
     // A protocol may have nothing to say for a delivery.
     if (bytes === 0 || this.ending) return;
-    if (this.#connection.bufferedAmount + this.#outboxBytes + bytes > this.limits.maxQueuedBytes) {
-      return this.#slow();
-    }
+    if (!this.#backlog.takes(this.#waiting, bytes, chunks)) return this.#slow();
     if (!this.#dirty) this.#mark();
     for (const chunk of chunks) if (chunk.length > 0) this.#outbox.push(chunk);
     this.#outboxBytes += bytes;
@@ -245,9 +247,10 @@ export class Session implements ClientChannel {
   deliverAcknowledged(delivery: Delivery): void {
     const chunk = this.#handler.encode(delivery);
     if (chunk === undefined) return;
-    if (this.#connection.bufferedAmount + this.#outboxBytes > this.limits.maxQueuedBytes) {
-      this.#tooSlow();
-    } else this.send(chunk);
+    const waiting = this.#waiting;
+    this.#backlog.takes(waiting, chunk.length, [chunk]);
+    if (waiting > this.#backlog.most) this.#tooSlow();
+    else this.send(chunk);
   }
 
   #slow(): void {
@@ -273,7 +276,7 @@ export class Session implements ClientChannel {
       this.#outboxBytes = 0;
       const connection = this.#connection;
       const taken = chunks.length === 1 ? connection.send(chunks[0] as Chunk) : connection.sendAll(chunks);
-      if (!taken && connection.bufferedAmount > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
+      if (!taken && connection.bufferedAmount > this.#backlog.mostWithAnswers) this.#tooSlow();
     }
     if (this.#closing && this.#outbox.length === 0) {
       this.#connection.close(this.#closing.code, this.#closing.reason);

@@ -63,7 +63,7 @@ describe("what else is wrong:", () => {
     ends(
       ["dev", "--limits", "maxMessageBytes=1048577"],
       2,
-      "--limits: maxMessageBytes is 1048577: use at most 1048576",
+      "--limits: maxMessageBytes is 1048577: use a number from 1 to 1048576",
     ));
   test("a log in no known form", () => ends(["dev", "--log", "xml"], 2, "write pretty or json"));
   test("a level of the log that does not exist", () =>
