@@ -42,7 +42,7 @@ export type { TransportOptions } from "./base.ts";
 
 /** Options of {@linkcode bunTransport}. */
 export interface BunTransportOptions extends TransportOptions {
-  /** The most that `maxPayload` of an upgrade may be, in bytes; default 1048576. */
+  /** The most that `maxPayload` of an upgrade may be, in bytes, where `serve` is not told of more; default 1048576. */
   readonly maxPayload?: number;
   /** Times the looks at a WebSocket client's buffer; default the runtime's clock. */
   readonly clock?: Clock;

@@ -16,13 +16,14 @@ import { badRequest, checkUpgrade, failedResponse, loggedPath, upgradedResponse 
 /** Seconds after which Bun ends an HTTP connection on which nothing moves; a long poll must answer sooner. */
 const HTTP_IDLE_SECONDS = 120;
 
-/** Starts an HTTP server; `maxPayload` is the most that an upgrade may ask for. */
+/** Starts an HTTP server; `most` is the most that an upgrade may ask for where `options` do not say more. */
 export function serveBun(
   bun: BunApi,
   options: ServeOptions,
   settings: Settings,
-  maxPayload: number,
+  most: number,
 ): ListenSocket {
+  const maxPayload = Math.max(most, options.maxPayload ?? 0);
   const server = bun.serve<BunUpgrade>({
     hostname: bindHost(options),
     port: options.port,

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { type Body, encodeBody } from "../lib/body.ts";
+import type { Body } from "../lib/body.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import { isRoom } from "../link/check.ts";
+import { checkCarried, encodeCarried } from "../link/body_size.ts";
+import { isRoom, isUser } from "../link/check.ts";
+import type { Link } from "../link/link.ts";
 import type { RouteFailure, Router } from "../link/router.ts";
 import type { Sender } from "../link/sender.ts";
 import type { ChatUser } from "./chat_user.ts";
@@ -14,7 +16,7 @@ import type { Cause, Recipients, Room } from "./room.ts";
 /** Bytes that an application may have on their way to rooms of any owner. */
 const APPLICATION_BYTES = 8 << 20;
 
-/** Sends, and numbers what is sent under the message that caused it. */
+/** Sends, and numbers what is sent under the message that caused it. Throws `too_large` for what links do not carry. */
 export class Sending {
   readonly #metrics: Metrics;
   readonly #router: Router;
@@ -27,6 +29,7 @@ export class Sending {
 
   /** Sends to members of a room; `false` where it is not open here. */
   toMembers(room: Room | undefined, body: Body, to: Recipients, cause: Cause | undefined): boolean {
+    const encoded = encodeCarried(body);
     if (!room) {
       skip(cause);
       this.#metrics.count("toychat_sends_to_closed_rooms_total");
@@ -35,12 +38,13 @@ export class Sending {
     const from = cause?.from === undefined ? {} : { from: cause.from };
     // What goes to another room than the one that caused it must not be taken for a message of its sender there.
     const own = cause?.room === room.name ? cause : derived(cause);
-    room.deliver({ ...encodeBody(body), ...from }, to, own);
+    room.deliver({ ...encoded, ...from }, to, own);
     return true;
   }
 
   /** Sends to all members of a room, whoever owns it; `false` where too much is on its way already. */
   toRoom(sender: Sender | undefined, room: string, body: Body, cause: Cause | undefined): boolean {
+    checkCarried(body);
     // Applications may take a room's name from what users say: one that links do not take would end those of everybody.
     if (!sender || sender.bytes > APPLICATION_BYTES || !isRoom(room)) {
       skip(cause);
@@ -60,6 +64,13 @@ export class Sending {
     const origin = `${source(cause, cause.origin)}>`;
     this.#router.publish(sender, room, body, done, [origin, cause.origin.next++]);
     return true;
+  }
+
+  /** Sends to the sessions of a user, over the links of the proxies that may have any. */
+  toUser(links: Iterable<Link>, user: string, body: Body): void {
+    const frame = { type: "direct" as const, user, ...encodeCarried(body) };
+    if (!isUser(user)) return this.#metrics.count("toychat_sends_dropped_total");
+    for (const link of links) if (link.peer.role === "proxy") link.send(frame);
   }
 }
 

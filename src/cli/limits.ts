@@ -7,7 +7,7 @@ import { CHAT_LIMITS, CHAT_UNBOUNDED } from "../chat/options.ts";
 import { errorMessage } from "../lib/errors.ts";
 import { withDefaults } from "../lib/limits.ts";
 import { BRIDGE_LIMITS } from "../membership/bridge_limits.ts";
-import { PROXY_LIMITS, PROXY_UNBOUNDED } from "../proxy/options.ts";
+import { PROXY_LIMITS, PROXY_UNBOUNDED, proxyLimits } from "../proxy/options.ts";
 import type { CommandName } from "./commands.ts";
 import type { Flags } from "./flags.ts";
 import { badUsage, quoted, suggestion } from "./usage.ts";
@@ -18,10 +18,16 @@ export interface LimitSet<T extends object = object> {
   readonly defaults: T;
   /** Those that 0, or `off`, switches off. */
   readonly unbounded: ReadonlySet<string>;
+  /** Throws where values cannot be, or not together. */
+  check?(given: Partial<T>): unknown;
 }
 
 /** The limits of a ProxyServer. */
-export const PROXY: LimitSet<typeof PROXY_LIMITS> = { defaults: PROXY_LIMITS, unbounded: PROXY_UNBOUNDED };
+export const PROXY: LimitSet<typeof PROXY_LIMITS> = {
+  defaults: PROXY_LIMITS,
+  unbounded: PROXY_UNBOUNDED,
+  check: proxyLimits,
+};
 /** The limits of a ChatServer. */
 export const CHAT: LimitSet<typeof CHAT_LIMITS> = { defaults: CHAT_LIMITS, unbounded: CHAT_UNBOUNDED };
 /** The limits of a bridge. */
@@ -60,6 +66,7 @@ export function limitsOf<T extends object>(flags: Flags, command: CommandName, s
   }
   try {
     withDefaults(set.defaults, picked as Partial<T>, set.unbounded);
+    set.check?.(picked as Partial<T>);
   } catch (error) {
     throw badUsage(`${flags.source("limits")}: ${errorMessage(error).replace(/^limits: /, "")}`);
   }

@@ -102,6 +102,11 @@ export function proxyApp(proxy: ProxyServer, options: ProxyAppOptions = {}): Fet
   return { fetch: (request, env) => app.fetch(request, env) };
 }
 
+/** Longest WebSocket message that clients may send, in bytes. */
+export function maxPayloadOf({ limits: { maxMessageBytes, maxRoomBytes } }: ProxyServer): number {
+  return 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
+}
+
 function html(text: string): Response {
   const { "content-security-policy": _policy, ...headers } = PAGE_HEADERS;
   return new Response(text, { headers: text === demoPage ? PAGE_HEADERS : headers });
@@ -170,8 +175,7 @@ function takeIn(
       "proxyApp got no transport's environment: serve it by serveHttp or transport.serve, and hand on the second argument",
     );
   }
-  const { maxMessageBytes, maxRoomBytes } = proxy.limits;
-  const maxPayload = 2 * maxMessageBytes + ESCAPED_BYTES * maxRoomBytes + ENVELOPE_BYTES;
+  const maxPayload = maxPayloadOf(proxy);
   const choices = subprotocol === undefined ? { maxPayload } : { maxPayload, protocol: subprotocol };
   try {
     return env.upgrade((connection) => proxy.accept(connection, protocol, request, user), choices);

@@ -5,7 +5,7 @@
  */
 import type { FetchHandler, ListenOptions, ListenSocket, Transport } from "../lib/transport.ts";
 import type { ProxyServer } from "../proxy/proxy_server.ts";
-import { proxyApp, type ProxyAppOptions } from "./proxy_app.ts";
+import { maxPayloadOf, proxyApp, type ProxyAppOptions } from "./proxy_app.ts";
 
 /** Options of {@linkcode serveHttp}. */
 export interface ServeHttpOptions extends ListenOptions, ProxyAppOptions {
@@ -36,7 +36,8 @@ export interface ServeHttpOptions extends ListenOptions, ProxyAppOptions {
 export async function serveHttp(proxy: ProxyServer, options: ServeHttpOptions): Promise<ListenSocket> {
   const { port, host = "127.0.0.1", tls, transport = proxy.transport } = options;
   const fetch = options.fetch ?? proxyApp(proxy, options).fetch;
-  const socket = await transport.serve({ port, host, fetch, ...(tls ? { tls } : {}) });
+  const maxPayload = maxPayloadOf(proxy);
+  const socket = await transport.serve({ port, host, fetch, maxPayload, ...(tls ? { tls } : {}) });
   proxy.attach("http", socket, tls !== undefined);
   return socket;
 }

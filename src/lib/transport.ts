@@ -157,6 +157,8 @@ export type FetchHandler = (request: Request, env: ServeEnvironment) => Response
 export interface ServeOptions extends ListenOptions {
   /** Answers every request, WebSocket upgrades included. */
   readonly fetch: FetchHandler;
+  /** The most that `maxPayload` of an upgrade here will be, for a runtime that must know it beforehand (Bun). */
+  readonly maxPayload?: number;
 }
 
 /** A socket that listens. */

@@ -17,7 +17,7 @@ import {
 } from "./mqtt_connect.ts";
 import { boundedEncoding, sharedEncoding } from "./mqtt_encoding.ts";
 import { PINGRESP } from "./mqtt_frames.ts";
-import { DEFAULT_MAX_WAITING_BYTES, Outbox } from "./mqtt_outbox.ts";
+import { Outbox } from "./mqtt_outbox.ts";
 import { BadPacket, type ConnectPacket, type Packet, type Will } from "./mqtt_packets.ts";
 import type { PayloadMode } from "./mqtt_payload.ts";
 import { MqttPeer } from "./mqtt_peer.ts";
@@ -202,7 +202,7 @@ export class MqttSession implements ClientHandler {
       user,
       publisher: new MqttPublisher(peer, this.#mode),
       subscriptions: new MqttSubscriptions(peer),
-      outbox: new Outbox(inflight, (frame) => peer.sendBytes(frame)),
+      outbox: new Outbox(inflight, (frame) => peer.sendBytes(frame), limits.maxQueuedBytes),
       keepalive: hello.keepaliveMs > 0
         ? new Keepalive(this.#channel, hello.keepaliveMs, () => this.#silent())
         : undefined,
@@ -257,7 +257,7 @@ export class MqttSession implements ClientHandler {
       return undefined;
     }
     const frame = outbox.take(template);
-    if (outbox.waitingBytes > (this.#channel.limits.maxQueuedBytes ?? DEFAULT_MAX_WAITING_BYTES)) {
+    if (outbox.overfull) {
       this.#channel.metrics.count("toychat_mqtt_unacknowledging_clients_total");
       this.end("slow_consumer");
     }

@@ -4,9 +4,11 @@
  * @module
  */
 import type { Clock } from "../lib/clock.ts";
+import { ToychatError } from "../lib/errors.ts";
 import { withDefaults } from "../lib/limits.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ClientTlsOptions, ListenOptions, Transport } from "../lib/transport.ts";
+import { MAX_BODY_BYTES } from "../link/body_size.ts";
 import type { RouterLimits } from "../link/router_limits.ts";
 import type { Membership } from "../membership/membership.ts";
 import type { Authenticate, Authorize } from "../protocols/credentials.ts";
@@ -41,7 +43,9 @@ export interface ProxyLimits extends ClientLimits, RouterLimits {
    * default 0, which asks every time. A right that is taken away is felt that much later.
    */
   readonly authorizationCacheMs: number;
-  /** Bytes queued to one slow client before its protocol's policy applies; default 1 MiB. */
+  /**
+   * Bytes queued to one slow client before its protocol's policy applies; default 1 MiB. A single message may be longer.
+   */
   readonly maxQueuedBytes: number;
   /** Rooms that a session may be in; default 128. */
   readonly maxRooms: number;
@@ -93,7 +97,12 @@ export const PROXY_UNBOUNDED: ReadonlySet<string> = new Set([
 
 /** The limits in force; throws `bad_option`. */
 export function proxyLimits(given: Partial<ProxyLimits> | undefined): ProxyLimits {
-  return withDefaults(PROXY_LIMITS, given, PROXY_UNBOUNDED);
+  const limits = withDefaults(PROXY_LIMITS, given, PROXY_UNBOUNDED);
+  if (limits.maxMessageBytes <= MAX_BODY_BYTES) return limits;
+  throw new ToychatError(
+    "bad_option",
+    `limits: maxMessageBytes is ${limits.maxMessageBytes}: use at most ${MAX_BODY_BYTES}, more is not carried`,
+  );
 }
 
 /** Options of a ProxyServer. */

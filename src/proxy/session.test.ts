@@ -31,6 +31,8 @@ class Setup {
 
   /** Whether the connection says that it is full. */
   refuses = false;
+  /** Whether what is sent stays in the connection's buffer. */
+  stuck = false;
   readonly admission: Admission;
 
   constructor(
@@ -91,8 +93,16 @@ class Setup {
     const connection = {
       kind: "messages",
       remoteAddress: "192.0.2.1",
-      send: (chunk: Chunk) => (say(`send ${chunk}`), !this.refuses),
-      sendAll: (chunks: readonly Chunk[]) => (say(`sendAll ${chunks.join(" ")}`), true),
+      send: (chunk: Chunk) => {
+        say(chunk.length > 100 ? `send ${chunk.length} characters` : `send ${chunk}`);
+        if (this.stuck) this.buffered += new TextEncoder().encode(chunk as string).length;
+        return !this.refuses;
+      },
+      sendAll: (chunks: readonly Chunk[]) => {
+        say(chunks.length > 9 ? `sendAll ${chunks.length} chunks` : `sendAll ${chunks.join(" ")}`);
+        if (this.stuck) this.buffered += chunks.join("").length;
+        return !this.refuses;
+      },
       pause: () => say("pause"),
       resume: () => say("resume"),
       close: (code?: number, reason?: string) => say(`close ${code} ${reason}`),
@@ -278,11 +288,12 @@ describe("a client that reads too slowly", () => {
   test("is ended, by default", () => {
     const setup = new Setup({ maxQueuedBytes: 10 });
     setup.buffered = 8;
+    setup.stuck = true;
     setup.session.deliver(["12"]);
     expect(setup.take()).toEqual([]);
     setup.session.deliver(["3"]);
     setup.session.deliver(["4"]);
-    expect(setup.take()).toEqual(["end slow_consumer"]);
+    expect(setup.take()).toEqual(["send 12", "end slow_consumer"]);
     expect(setup.metrics.get("toychat_slow_consumers_total")).toBe(1);
   });
 
@@ -301,6 +312,88 @@ describe("a client that reads too slowly", () => {
     setup.buffered = 11;
     setup.session.deliverAcknowledged({ room: "r", from: "ada", body: "1", acknowledged: true });
     expect(setup.take()).toEqual(["end slow_consumer"]);
+  });
+});
+
+describe("what alone is longer than may wait", () => {
+  const LONG = "x".repeat(1500);
+
+  /** A session that may have 1000 bytes waiting, with a connection that takes nothing. */
+  function stuck(slowConsumer?: "drop" | "disconnect"): Setup {
+    const setup = new Setup({ maxQueuedBytes: 1000 }, slowConsumer);
+    setup.stuck = true;
+    setup.refuses = true;
+    return setup;
+  }
+
+  const acknowledged = (setup: Setup, body: string): void =>
+    setup.session.deliverAcknowledged({ room: "r", from: "ada", body, acknowledged: true });
+
+  test("reaches a client that reads, and so does what follows it", () => {
+    for (const policy of ["drop", "disconnect"] as const) {
+      const setup = stuck(policy);
+      setup.session.deliver([LONG]);
+      setup.flush();
+      setup.session.deliver(["y".repeat(900)]);
+      setup.flush();
+      setup.buffered = 100;
+      setup.session.deliver([LONG]);
+      setup.flush();
+      const events = ["send 1500 characters", "send 900 characters", "send 1500 characters"];
+      expect([policy, ...setup.take()]).toEqual([policy, ...events]);
+    }
+  });
+
+  test("comes through behind others of its turn, as one delivery with them, and in another room", () => {
+    const setup = stuck();
+    setup.session.deliver(["y".repeat(900)]);
+    setup.session.deliver(["1", LONG, "2"]);
+    setup.session.deliver(["3"]);
+    setup.flush();
+    expect(setup.take()).toEqual(["send 900 characters", `sendAll 1 ${LONG} 2`, "send 3"]);
+  });
+
+  test("ends, or is not for, a client that has not read the last one, so that its memory has a bound", () => {
+    const slow = stuck();
+    slow.session.deliver([LONG]);
+    slow.session.deliver([LONG]);
+    expect(slow.take()).toEqual(["send 1500 characters", "end slow_consumer"]);
+    const lossy = stuck("drop");
+    for (let i = 0; i < 9; i++) lossy.session.deliver([LONG]);
+    lossy.flush();
+    expect([lossy.take(), lossy.buffered]).toEqual([["send 1500 characters"], 1500]);
+  });
+
+  test("ends, or is not for, a client that does not read what came behind it", () => {
+    const setup = stuck();
+    setup.session.deliver([LONG]);
+    for (let i = 0; i < 10; i++) setup.session.deliver(["y".repeat(100)]);
+    setup.flush();
+    expect(setup.session.ending).toBe(false);
+    setup.session.deliver(["y"]);
+    expect(setup.session.ending).toBe(true);
+  });
+
+  test("is as good where it is acknowledged, and where it comes as an answer", () => {
+    const setup = stuck("drop");
+    acknowledged(setup, LONG);
+    setup.flush();
+    expect(setup.session.ending).toBe(false);
+    acknowledged(setup, LONG);
+    expect(setup.session.ending).toBe(true);
+    const other = stuck("drop");
+    other.channel.send("x".repeat(100_000));
+    other.flush();
+    expect(other.session.ending).toBe(false);
+  });
+
+  test("counts in bytes, whatever its characters take", () => {
+    const setup = new Setup({ maxQueuedBytes: 100_000 });
+    setup.stuck = true;
+    setup.refuses = true;
+    setup.session.deliver(["語".repeat(60_000)]);
+    setup.flush();
+    expect([setup.buffered, setup.session.ending]).toEqual([180_000, false]);
   });
 });
 
@@ -331,7 +424,7 @@ describe("limits", () => {
   });
 
   test("answers of one turn have an end, too", async () => {
-    const setup = new Setup({ maxQueuedBytes: 10 });
+    const setup = new Setup({ maxQueuedBytes: 2048 });
     await setup.open();
     for (let i = 0; i < 100; i++) setup.channel.send("x".repeat(1024));
     setup.flush();

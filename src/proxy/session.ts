@@ -28,20 +28,11 @@ import type { TurnAway } from "./admission.ts";
 import { Gate } from "./authorization.ts";
 import { Intake } from "./intake.ts";
 import type { ProxyLimits } from "./options.ts";
+import { Outgoing, totalBytes } from "./outgoing.ts";
 import type { SessionHost } from "./session_host.ts";
 
 /** Milliseconds that a peer has to close its side after this one has. */
 const LINGER_MS = 1000;
-
-/** Bytes of answers that may wait for a client beside what waits of deliveries. */
-const ANSWER_BYTES = 64 << 10;
-
-/** Bytes in a chunk; a string counts its characters. */
-function total(chunks: readonly Chunk[]): number {
-  let bytes = 0;
-  for (const chunk of chunks) bytes += chunk.length;
-  return bytes;
-}
 
 /** A connection, its protocol, and what it has joined. */
 export class Session implements ClientChannel {
@@ -63,8 +54,7 @@ export class Session implements ClientChannel {
   readonly #host: SessionHost;
   readonly #connection: Connection;
   readonly #handler: ClientHandler;
-  #outbox: Chunk[] = [];
-  #outboxBytes = 0;
+  readonly #out: Outgoing;
   /** Whether `flush` is due. */
   #dirty = false;
   /** Undoes the end of the peer's time to close its side. */
@@ -88,6 +78,7 @@ export class Session implements ClientChannel {
     this.#host = host;
     this.#admitted = admitted;
     this.#connection = connection;
+    this.#out = new Outgoing(connection, host.limits.maxQueuedBytes);
     this.protocol = protocol;
     this.request = request;
     this.id = host.nextSessionId();
@@ -223,31 +214,24 @@ export class Session implements ClientChannel {
   send(chunk: Chunk): void {
     if (this.ending) return;
     if (!this.#dirty) this.#mark();
-    this.#outbox.push(chunk);
-    this.#outboxBytes += chunk.length;
-    if (this.#outboxBytes > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
+    if (!this.#out.answer(chunk)) this.#tooSlow();
   }
 
   /** Queues deliveries, unless the client reads too slowly. */
   deliver(chunks: readonly Chunk[]): void {
-    const bytes = total(chunks);
+    const bytes = totalBytes(chunks);
     // A protocol may have nothing to say for a delivery.
     if (bytes === 0 || this.ending) return;
-    if (this.#connection.bufferedAmount + this.#outboxBytes + bytes > this.limits.maxQueuedBytes) {
-      return this.#slow();
-    }
-    if (!this.#dirty) this.#mark();
-    for (const chunk of chunks) if (chunk.length > 0) this.#outbox.push(chunk);
-    this.#outboxBytes += bytes;
+    if (!this.#out.deliver(chunks, bytes)) this.#slow();
+    else if (!this.#dirty) this.#mark();
   }
 
   /** Delivers a message that this client is to acknowledge. */
   deliverAcknowledged(delivery: Delivery): void {
     const chunk = this.#handler.encode(delivery);
-    if (chunk === undefined) return;
-    if (this.#connection.bufferedAmount + this.#outboxBytes > this.limits.maxQueuedBytes) {
-      this.#tooSlow();
-    } else this.send(chunk);
+    if (chunk === undefined || this.ending) return;
+    if (!this.#out.deliver([chunk], totalBytes([chunk]))) this.#tooSlow();
+    else if (!this.#dirty) this.#mark();
   }
 
   #slow(): void {
@@ -259,23 +243,15 @@ export class Session implements ClientChannel {
   #tooSlow(): void {
     if (this.ending) return;
     this.metrics.count("toychat_slow_consumers_total");
-    this.#outbox = [];
-    this.#outboxBytes = 0;
+    this.#out.clear();
     this.end("slow_consumer");
   }
 
   /** Writes what was queued in this turn. */
   flush(): void {
     this.#dirty = false;
-    const chunks = this.#outbox;
-    if (chunks.length > 0) {
-      this.#outbox = [];
-      this.#outboxBytes = 0;
-      const connection = this.#connection;
-      const taken = chunks.length === 1 ? connection.send(chunks[0] as Chunk) : connection.sendAll(chunks);
-      if (!taken && connection.bufferedAmount > this.limits.maxQueuedBytes + ANSWER_BYTES) this.#tooSlow();
-    }
-    if (this.#closing && this.#outbox.length === 0) {
+    if (!this.#out.flush()) this.#tooSlow();
+    if (this.#closing && this.#out.empty) {
       this.#connection.close(this.#closing.code, this.#closing.reason);
     }
   }
@@ -313,7 +289,7 @@ export class Session implements ClientChannel {
     this.#gate.pass(will ? "will" : "publish", room, (refusal) => {
       if (refusal === undefined) this.#host.publish(this, room, body, done);
       else if (done) done(refusal);
-      else if (this.state === "open") this.#handler.refused?.(room, refusal);
+      else this.refused(room, refusal);
     });
   }
 
@@ -362,6 +338,11 @@ export class Session implements ClientChannel {
     this.#handler.moved(room, lost);
   }
 
+  /** A message of it that nobody waits for was refused; see {@linkcode ClientHandler.refused}. */
+  refused(room: string, refusal: Refusal): void {
+    if (this.state === "open") this.#handler.refused?.(room, refusal);
+  }
+
   /** The user is out of a room; see {@linkcode ClientHandler.left}. */
   left(room: string, reason: string): void {
     this.#handler.left(room, reason);
@@ -376,7 +357,7 @@ export class Session implements ClientChannel {
       this.log("error", "protocol_failed", { protocol: this.protocol.name, error: errorMessage(error) });
     }
     this.state = "ended";
-    this.#outbox = [];
+    this.#out.clear();
     this.#host.admission.left(this);
     this.#host.closed(this, reason);
   }

@@ -8,6 +8,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { CloseReason } from "../lib/transport.ts";
+import { isCarried } from "../link/body_size.ts";
 import { isRoom } from "../link/check.ts";
 import type { Router } from "../link/router.ts";
 import type { Credentials, User } from "../protocols/credentials.ts";
@@ -107,6 +108,8 @@ function publisher({ metrics, router, listeners }: SessionParts): SessionHost["p
     if (!session.sender) return done?.("gone");
     // Protocols check names, and by stricter rules. A name that links do not take would end those of everybody.
     if (!isRoom(room)) return done?.("invalid_room");
+    // Within the limit, but too long once it is escaped or in base64.
+    if (!isCarried(body)) return done ? done("too_large") : session.refused(room, "too_large");
     messagesIn.value++;
     router.publish(session.sender, room, body, done);
     if (listeners.emitter.listeners("message").length > 0) {

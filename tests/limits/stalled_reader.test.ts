@@ -74,6 +74,35 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     for (const client of [...neighbours, speaker]) await client.close();
   });
 
+  test("a message longer than what may wait reaches whoever reads, and so does what follows it", async () => {
+    const { ready: ports } = await startDev(processes, on, "maxMessageBytes=2000000");
+    const readers = await Promise.all([
+      connectClient(ports, "mqtt4", "four", { qos: 0 }),
+      connectClient(ports, "mqtt5", "five", { qos: 1 }),
+      connectClient(ports, "ws", "web"),
+    ]);
+    for (const reader of readers) await reader.join("r");
+    const speaker = await Json.open(ports, "speaker");
+    const bodies = ["x".repeat(1_900_000), "short", "語".repeat(600_000), "\0".repeat(600_000), "last"];
+    for (const [id, body] of bodies.entries()) {
+      speaker.send({ type: "message", room: "r", body, id });
+      expect(await speaker.hears("ack")).toMatchObject({ id });
+    }
+    for (const reader of readers) {
+      await until(() => reader.heard.length >= 5, () => `${reader.heard.length} messages`);
+      expect(reader.bodies("r").map((body) => body.length)).toEqual(bodies.map((body) => body.length));
+    }
+    expect(await metric(ports, "toychat_slow_consumers_total")).toBe(0);
+    const escaped = await RawMqtt.open(ports, 5, "escaped");
+    escaped.raw.write(publish("r", "\0".repeat(900_000), { qos: 0 }, 5));
+    escaped.raw.write(publish("r", "\0".repeat(900_000), { qos: 1, messageId: 1 }, 5));
+    expect((await escaped.packet("puback")).reasonCode).toBe(0x97);
+    expect(await metric(ports, "toychat_messages_too_large_total")).toBe(2);
+    escaped.raw.close();
+    for (const client of readers) await client.close();
+    speaker.socket.close();
+  });
+
   test("MQTT that must be acknowledged is not left out: who takes none is ended", async () => {
     const server = await startDev(processes, on, "messageRate=off,maxInflight=10");
     const { ready: ports } = server;
