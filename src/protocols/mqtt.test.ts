@@ -236,6 +236,9 @@ test("filters that cannot be rooms are refused each with its code, and nobody is
   const client = await open(5);
   client.handler.data(subscribe(1, filters, {}, 5));
   expect(client.read()).toMatchObject([{ granted: [0xa2, 0xa2, 0x9e, 0x8f, 0, 0x8f] }]);
+  expect(client.channel.refusedJoins.length).toBe(5);
+  expect(client.channel.refusedJoins).toContain("$SYS/uptime: invalid_room");
+  expect(client.channel.metrics.get("toychat_mqtt_invalid_topics_total")).toBe(5);
   const old = await open(4);
   old.handler.data(subscribe(1, filters));
   expect(old.read()).toMatchObject([{ granted: [0x80, 0x80, 0x80, 0x80, 0, 0x80] }]);

@@ -171,6 +171,8 @@ export interface ClientChannel {
   send(chunk: Chunk): void;
   /** Joins a room. `done` gets undefined when the user is in, else why not. Joining twice changes the options. */
   join(room: string, options: JoinOptions, done: (refusal: Refusal | undefined) => void): void;
+  /** Has a join counted and logged that the protocol refuses itself, as one to a name that no room can have. */
+  joinRefused(room: string, reason: Refusal): void;
   /** Leaves a room; leaving one that the user is not in does nothing. `done` is called when the user is out. */
   leave(room: string, done: () => void): void;
   /**

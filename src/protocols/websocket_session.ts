@@ -24,6 +24,7 @@ import {
   type Complaint,
   type MessageRequest,
   readRequest,
+  type RefusedRequest,
   utf8Bytes,
   type WebSocketRequest,
 } from "./websocket_messages.ts";
@@ -144,14 +145,27 @@ export class WebSocketSession implements ClientHandler {
     }
     const request = readRequest(chunk, this.#channel.limits);
     if (request.type === "error") this.#complain(request);
+    else if (request.type === "refused") this.#refuse(request);
     else this.#take(request);
+  }
+
+  /** What is refused before the proxy has heard of it is counted as what it refuses. */
+  #refuse({ request, room, reason, answer }: RefusedRequest): void {
+    if (request === "join") this.#channel.joinRefused(room, reason);
+    if (request === "message") this.#countRefused(reason, answer.id);
+    this.#complain(answer);
+  }
+
+  #countRefused(reason: Refusal, id: number | undefined): void {
+    const { metrics } = this.#channel;
+    if (reason === "too_large") metrics.count("toychat_messages_too_large_total");
+    if (id !== undefined) metrics.count("toychat_websocket_publishes_refused_total", 1, { reason });
   }
 
   /** Says what is wrong with a message. */
   #complain(complaint: Complaint): void {
     const { metrics } = this.#channel;
     metrics.count("toychat_websocket_bad_messages_total");
-    if (complaint.code === "too_large") metrics.count("toychat_messages_too_large_total");
     this.#channel.charge();
     this.#send(complaint);
   }
@@ -184,9 +198,7 @@ export class WebSocketSession implements ClientHandler {
   #publish({ room, body, id }: MessageRequest): void {
     if (id === undefined) return this.#channel.publish(room, body);
     this.#channel.publish(room, body, (refusal) => {
-      if (refusal) {
-        this.#channel.metrics.count("toychat_websocket_publishes_refused_total", 1, { reason: refusal });
-      }
+      if (refusal) this.#countRefused(refusal, id);
       this.#answer(refusal, id, { type: "ack", id });
     });
   }
@@ -212,6 +224,7 @@ export class WebSocketSession implements ClientHandler {
 
   /** `error` with the room, as there is no id. */
   refused(room: string, refusal: Refusal): void {
+    this.#countRefused(refusal, undefined);
     this.#send({ type: "error", code: refusal, message: REFUSAL_TEXT[refusal], room });
   }
 

@@ -27,6 +27,7 @@ import type {
 import type { TurnAway } from "./admission.ts";
 import { Gate } from "./authorization.ts";
 import { Intake } from "./intake.ts";
+import { countRefusal } from "./observed.ts";
 import type { ProxyLimits } from "./options.ts";
 import { Outgoing, totalBytes } from "./outgoing.ts";
 import type { SessionHost } from "./session_host.ts";
@@ -262,10 +263,17 @@ export class Session implements ClientChannel {
     if (this.state !== "open") return done("gone");
     if (!this.#gate) return this.#host.join(this, room, options, done);
     this.#gate.pass("join", room, (refusal) => {
-      if (refusal !== undefined) done(refusal);
-      else if (this.state !== "open") done("gone");
+      if (refusal !== undefined) {
+        this.joinRefused(room, refusal);
+        done(refusal);
+      } else if (this.state !== "open") done("gone");
       else this.#host.join(this, room, options, done);
     });
+  }
+
+  /** See {@linkcode ClientChannel.joinRefused}. */
+  joinRefused(room: string, reason: Refusal): void {
+    countRefusal(this, room, reason);
   }
 
   /** See {@linkcode ClientChannel.leave}. */
