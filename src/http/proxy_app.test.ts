@@ -147,7 +147,9 @@ describe("a WebSocket", () => {
     expect(await ask({ origins })).toBe(200);
     expect(await ask({ origins }, "https://any.example")).toBe(403);
     expect(await ask({ origins: [] }, "null")).toBe(403);
-    expect(proxy.metrics.get("toychat_origins_refused_total")).toBe(3);
+    expect(await ask({ origins }, "http://x")).toBe(403);
+    expect(await ask({ origins: [...origins, "http://x"] }, "http://x")).toBe(200);
+    expect(proxy.metrics.get("toychat_origins_refused_total")).toBe(4);
   });
 
   test("whose name cannot be a user's is refused before it is opened, also where nobody authenticates", async () => {
