@@ -117,9 +117,27 @@ export class WebSocketSession implements ClientHandler {
     if (keepaliveMs > 0) {
       this.#keepalive = new Keepalive(this.#channel, keepaliveMs, () => this.#silent(), true);
     }
-    const early = this.#early;
-    this.#early = [];
-    for (const chunk of early) this.data(chunk);
+    this.#readEarly();
+  }
+
+  #readEarly(): void {
+    while (!this.#ended && !this.#channel.held) {
+      const chunk = this.#early.shift();
+      if (chunk === undefined) return;
+      this.data(chunk);
+    }
+  }
+
+  /** What was kept is read on; while the client was not read, it was not silent. */
+  resume(): void {
+    if (!this.#open || this.#ended) return;
+    this.#keepalive?.heard();
+    this.#readEarly();
+  }
+
+  /** Messages that are kept. */
+  get waiting(): number {
+    return this.#early.length;
   }
 
   #openFailed(error: unknown): void {

@@ -115,11 +115,25 @@ class Setup {
 
   #accept(channel: ClientChannel): ClientHandler {
     this.channel = channel;
+    const words: string[] = [];
+    // A chunk may have several messages: words that begin with "+".
+    const read = (): void => {
+      while (words.length > 0 && !channel.held) {
+        const word = words.shift();
+        if (word?.startsWith("+")) channel.publish("r", word);
+      }
+    };
     return {
       encoding: { stream: false, encode: ({ body }) => String(body) },
       data: (chunk) => {
         this.events.push(`data ${chunk}`);
         this.onData();
+        words.push(...(typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk)).split(" "));
+        read();
+      },
+      resume: () => read(),
+      get waiting() {
+        return words.length;
       },
       encode: ({ body }: Delivery) => `acknowledged-${body}`,
       moved: () => {},
@@ -458,6 +472,63 @@ describe("limits", () => {
     setup.session.sender?.push(false);
     expect(setup.take()).toEqual(["resume"]);
     expect(setup.channel.paused).toBe(false);
+  });
+
+  test("who sends too fast has sent no more than it may, however much has come at once, and all of it in order", async () => {
+    const setup = new Setup({ messageRate: 10, messageBurst: 3 });
+    await setup.open();
+    const sent = (): string[] =>
+      setup.take().filter((event) => event.startsWith("publish")).map((event) => event.slice(10));
+    setup.session.events.data("+1 +2 +3 +4 +5 +6");
+    const memory = new TextEncoder().encode("+7 +8");
+    setup.session.events.data(memory);
+    memory.fill(0);
+    setup.session.events.data("+9");
+    // One more than the burst: it is found out by it.
+    expect(sent()).toEqual(["+1", "+2", "+3", "+4"]);
+    expect(setup.channel.paused).toBe(true);
+    const later: string[][] = [];
+    for (let i = 0; i < 6; i++) {
+      setup.clock.advance(100);
+      later.push(sent());
+    }
+    expect(later).toEqual([["+5"], ["+6"], ["+7"], ["+8"], ["+9"], []]);
+    expect(setup.channel.paused).toBe(false);
+  });
+
+  test("what waits for the rate is taken when the client ends, or the proxy does: nothing is lost", async () => {
+    const ends: Record<string, (setup: Setup) => void> = {
+      "the client": (setup) => setup.session.events.close({ kind: "peer" }),
+      "the proxy": (setup) => setup.session.end("shutting_down"),
+    };
+    for (const [who, end] of Object.entries(ends)) {
+      const setup = new Setup({ messageRate: 10, messageBurst: 1 });
+      await setup.open();
+      setup.session.events.data("+1 +2 +3");
+      setup.session.events.data("+4");
+      setup.take();
+      end(setup);
+      expect([who, ...setup.take().slice(0, 4)]).toEqual([
+        who,
+        "publish r +3",
+        "data +4",
+        "publish r +4",
+        who === "the client" ? "protocol closed" : "end shutting_down",
+      ]);
+    }
+  });
+
+  test("who is a minute ahead in what has come already is ended, and so is who is read although it is not", async () => {
+    const far = new Setup({ messageRate: 1, messageBurst: 1 });
+    await far.open();
+    far.session.events.data(Array.from({ length: 63 }, (_, n) => `+${n}`).join(" "));
+    expect(far.take().slice(-3)).toEqual(["pause", "end rate_exceeded", "publish r +1"]);
+    const leaky = new Setup({ messageRate: 1000, messageBurst: 1 });
+    await leaky.open();
+    leaky.session.events.data("+1 +2 +3");
+    for (let i = 0; i < 3; i++) leaky.session.events.data("x".repeat(1 << 20));
+    expect(leaky.session.ending).toBe(true);
+    expect(leaky.metrics.get("toychat_rate_exceeded_total")).toBe(1);
   });
 });
 

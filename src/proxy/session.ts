@@ -84,7 +84,14 @@ export class Session implements ClientChannel {
     this.request = request;
     this.id = host.nextSessionId();
     this.since = host.clock.now();
-    this.#intake = new Intake(connection, host.clock, host.metrics, () => this.end("rate_exceeded"));
+    this.#intake = new Intake(connection, {
+      clock: host.clock,
+      metrics: host.metrics,
+      take: (chunk) => this.#take(chunk),
+      resume: () => this.#take(),
+      waiting: () => this.#handler.waiting ?? 0,
+      end: () => this.end("rate_exceeded"),
+    });
     host.admission.entered(this);
     this.#handler = protocol.accept(this);
     this.events = {
@@ -145,10 +152,21 @@ export class Session implements ClientChannel {
     return this.#intake.paused;
   }
 
+  /** See {@linkcode ClientChannel.held}. */
+  get held(): boolean {
+    return this.#intake.held;
+  }
+
   #data(chunk: Chunk): void {
-    if (this.#closing) return;
+    if (!this.#closing && !this.#intake.keep(chunk)) this.#take(chunk);
+  }
+
+  /** Lets the protocol take a chunk, or without one go on with what it has. */
+  #take(chunk?: Chunk): void {
+    if (this.ending) return;
     try {
-      this.#handler.data(chunk);
+      if (chunk === undefined) this.#handler.resume?.();
+      else this.#handler.data(chunk);
     } catch (error) {
       // A protocol must not throw; if it does, the client that made it do so is the one to go.
       this.log("error", "protocol_failed", { protocol: this.protocol.name, error: errorMessage(error) });
@@ -322,7 +340,9 @@ export class Session implements ClientChannel {
 
   /** Ends the session for a reason of the server's. */
   end(reason: EndReason): void {
-    if (this.#closing || this.state === "ended") return;
+    if (this.ending) return;
+    if (reason === "shutting_down") this.#intake.finish();
+    if (this.ending) return;
     this.metrics.count("toychat_sessions_ended_total", 1, { reason });
     if (reason !== "shutting_down") {
       this.log("info", "session_ended", {
@@ -358,6 +378,7 @@ export class Session implements ClientChannel {
 
   #closed(reason: CloseReason): void {
     this.#linger?.();
+    this.#intake.finish();
     this.#intake.stop();
     try {
       this.#handler.close(reason);

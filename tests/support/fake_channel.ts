@@ -81,6 +81,8 @@ export class FakeChannel implements ClientChannel {
   pings = 0;
   /** Whether the proxy does not read. */
   paused = false;
+  /** Whether the client has sent as much as it may. */
+  held = false;
   closed: { code: number | undefined; reason: string | undefined } | undefined;
   readonly #options: FakeOptions;
 
