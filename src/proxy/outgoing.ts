@@ -9,7 +9,7 @@ import type { Chunk } from "../protocols/protocol.ts";
 /** Bytes of answers that may wait for a client beside what waits of deliveries. */
 const ANSWER_BYTES = 64 << 10;
 /** Characters from which on a text's bytes are counted. */
-const LONG_TEXT = 16 << 10;
+const LONG_TEXT = 64 << 10;
 
 const encoder = new TextEncoder();
 /** The same text goes to client after client. */

@@ -405,9 +405,9 @@ describe("what alone is longer than may wait", () => {
     const setup = new Setup({ maxQueuedBytes: 100_000 });
     setup.stuck = true;
     setup.refuses = true;
-    setup.session.deliver(["語".repeat(60_000)]);
+    setup.session.deliver(["語".repeat(70_000)]);
     setup.flush();
-    expect([setup.buffered, setup.session.ending]).toEqual([180_000, false]);
+    expect([setup.buffered, setup.session.ending]).toEqual([210_000, false]);
   });
 });
 
