@@ -83,8 +83,14 @@ class LineHandler implements ClientHandler {
     this.#readLines();
   }
 
+  /** Lines beyond the client's rate have waited. */
+  resume(): void {
+    this.#readLines();
+  }
+
   #readLines(): void {
     while (this.#open && !this.#ended) {
+      if (this.#channel.held) return;
       const end = this.#rest.indexOf("\n");
       if (end < 0) break;
       const line = this.#rest.slice(0, end).trim();

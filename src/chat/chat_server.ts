@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Body, encodeBody } from "../lib/body.ts";
+import type { Body } from "../lib/body.ts";
 import { buildInfo } from "../lib/build_info.ts";
 import { type Cancel, type Clock, randomId, systemClock } from "../lib/clock.ts";
 import type { Listener } from "../lib/emitter.ts";
@@ -14,8 +14,7 @@ import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import { DRAINING, type Readiness } from "../lib/readiness.ts";
 import type { Connection, ConnectionHandler, ListenSocket, TlsOptions } from "../lib/transport.ts";
-import { isUser } from "../link/check.ts";
-import { encodeFrame, type Link, type LinkHandler, type LinkIdentity } from "../link/link.ts";
+import type { Link, LinkHandler, LinkIdentity } from "../link/link.ts";
 import { LinkListener } from "../link/listener.ts";
 import { loopback } from "../link/loopback.ts";
 import { Peers } from "../link/peers.ts";
@@ -294,6 +293,8 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    * Sends a message to some members of a room that is open here. Users who are not in the room are passed over.
    *
    * @returns `false` where the room is not open here, as after it has moved.
+   * @throws {RangeError} where the body takes more than 6 MiB as JSON, or nests more than 1023 levels deep.
+   * @throws {TypeError} where JSON has no form for it.
    */
   send(users: Iterable<ChatUser>, room: string, body: Types["message"]): boolean {
     return this.#deliver(room, body, { kind: "only", sessions: sessionsOf(users) });
@@ -304,6 +305,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    *
    * @param options `except`: users to leave out.
    * @returns `false` where the room is not open here, as after it has moved, or is open anew since the listener began.
+   * @throws {RangeError} and `TypeError` as `send` does; so do the others.
    */
   broadcast(
     room: string,
@@ -335,9 +337,7 @@ export class ChatServer<Types extends ClusterTypes = AnyTypes> {
    * `user/<userId>`, which nobody needs to join for it. At most once; a user who is not connected misses it.
    */
   sendToUser(userId: string, body: Types["message"]): void {
-    if (!isUser(userId)) return this.metrics.count("toychat_sends_dropped_total");
-    const encoded = encodeFrame({ type: "direct", user: userId, ...encodeBody(body as Body) });
-    for (const link of this.#inbound.links) if (link.peer.role === "proxy") link.sendEncoded(encoded);
+    this.#sending.toUser(this.#inbound.links, userId, body as Body);
   }
 
   /** A room that is open here; undefined where it is not. A snapshot: ask again for later. */

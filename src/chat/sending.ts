@@ -5,7 +5,8 @@
  */
 import { type Body, encodeBody } from "../lib/body.ts";
 import type { Metrics } from "../lib/metrics.ts";
-import { isRoom } from "../link/check.ts";
+import { isRoom, isUser } from "../link/check.ts";
+import { encodeFrame, type Link } from "../link/link.ts";
 import type { RouteFailure, Router } from "../link/router.ts";
 import type { Sender } from "../link/sender.ts";
 import type { ChatUser } from "./chat_user.ts";
@@ -14,7 +15,7 @@ import type { Cause, Recipients, Room } from "./room.ts";
 /** Bytes that an application may have on their way to rooms of any owner. */
 const APPLICATION_BYTES = 8 << 20;
 
-/** Sends, and numbers what is sent under the message that caused it. */
+/** Sends, and numbers what is sent under the message that caused it. Throws for bodies that links do not carry. */
 export class Sending {
   readonly #metrics: Metrics;
   readonly #router: Router;
@@ -68,6 +69,13 @@ export class Sending {
       throw error;
     }
     return true;
+  }
+
+  /** Sends to the sessions of a user, over the links of the proxies that may have any. */
+  toUser(links: Iterable<Link>, user: string, body: Body): void {
+    if (!isUser(user)) return this.#metrics.count("toychat_sends_dropped_total");
+    const encoded = encodeFrame({ type: "direct", user, ...encodeBody(body) });
+    for (const link of links) if (link.peer.role === "proxy") link.sendEncoded(encoded);
   }
 }
 

@@ -41,7 +41,11 @@ const COUNTERS: readonly MetricRow[] = [
   ["toychat_keepalive_timeouts_total", "proxy", "Clients that fell silent."],
   ["toychat_origins_refused_total", "proxy", "WebSockets refused because of the page's origin."],
   ["toychat_joins_refused_total", "proxy", "Joins that were refused or failed.", "reason", REFUSALS],
-  ["toychat_websocket_bad_messages_total", "proxy", "Messages on JSON over WebSocket that were malformed."],
+  [
+    "toychat_websocket_bad_messages_total",
+    "proxy",
+    "Messages on JSON over WebSocket that were malformed, or for a room that cannot be, or too long.",
+  ],
   [
     "toychat_websocket_publishes_refused_total",
     "proxy",
@@ -60,7 +64,11 @@ const COUNTERS: readonly MetricRow[] = [
     REFUSALS + " bad_payload",
   ],
   ["toychat_mqtt_subscriptions_refused_total", "proxy", "Topic filters refused in SUBSCRIBE packets."],
-  ["toychat_mqtt_invalid_topics_total", "proxy", "Topics that are no room's name."],
+  [
+    "toychat_mqtt_invalid_topics_total",
+    "proxy",
+    "Topics, and filters of SUBSCRIBE, that are no room's name.",
+  ],
   ["toychat_mqtt_packets_too_large_total", "proxy", "Packets not sent as the client takes none so large."],
   [
     "toychat_mqtt_deliveries_too_large_total",

@@ -147,7 +147,30 @@ describe("a WebSocket", () => {
     expect(await ask({ origins })).toBe(200);
     expect(await ask({ origins }, "https://any.example")).toBe(403);
     expect(await ask({ origins: [] }, "null")).toBe(403);
-    expect(proxy.metrics.get("toychat_origins_refused_total")).toBe(3);
+    expect(await ask({ origins }, "http://x")).toBe(403);
+    expect(await ask({ origins: [...origins, "http://x"] }, "http://x")).toBe(200);
+    expect(proxy.metrics.get("toychat_origins_refused_total")).toBe(4);
+  });
+
+  test("whose name cannot be a user's is refused before it is opened, also where nobody authenticates", async () => {
+    const logged: string[] = [];
+    proxy = new ProxyServer({
+      membership,
+      transport,
+      log: (level, event) => void logged.push(`${level} ${event}`),
+    });
+    await serve();
+    const ask = async (user: string): Promise<Response> => {
+      const env = { remoteAddress: "", upgrade: () => new Response("upgraded") };
+      const request = new Request(`http://x/ws?user=${user}`, { headers: { upgrade: "websocket" } });
+      return await proxyApp(proxy).fetch(request, env);
+    };
+    expect(await (await ask("x".repeat(512))).text()).toBe("upgraded");
+    const refused = await ask("x".repeat(513));
+    expect(refused.status).toBe(401);
+    expect(await refused.json()).toMatchObject({ error: { code: "not_authenticated" } });
+    expect(logged.filter((line) => line.endsWith("user_id_too_long"))).toEqual(["debug user_id_too_long"]);
+    expect(proxy.metrics.get("toychat_authentications_refused_total")).toBe(1);
   });
 
   test("is let in by its token before it is opened, or refused in the words of HTTP", async () => {

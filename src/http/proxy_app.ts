@@ -25,8 +25,8 @@ export interface ProxyAppOptions extends HealthOptions {
   readonly protocols?: Readonly<Record<string, ClientProtocol | false>>;
   /**
    * Web origins whose pages may open a WebSocket, as `"https://chat.example.org"`, or `"*"` for all; others get 403. Default
-   * pages of the host that the request was sent to, whatever their port. Programs that are no browser send no origin and
-   * are not held to it.
+   * pages of the host that the request was sent to, whatever their port; a list stands in place of that. Programs that are
+   * no browser send no origin and are not held to it.
    */
   readonly origins?: Origins;
   /**

@@ -236,6 +236,9 @@ test("filters that cannot be rooms are refused each with its code, and nobody is
   const client = await open(5);
   client.handler.data(subscribe(1, filters, {}, 5));
   expect(client.read()).toMatchObject([{ granted: [0xa2, 0xa2, 0x9e, 0x8f, 0, 0x8f] }]);
+  expect(client.channel.refusedJoins.length).toBe(5);
+  expect(client.channel.refusedJoins).toContain("$SYS/uptime: invalid_room");
+  expect(client.channel.metrics.get("toychat_mqtt_invalid_topics_total")).toBe(5);
   const old = await open(4);
   old.handler.data(subscribe(1, filters));
   expect(old.read()).toMatchObject([{ granted: [0x80, 0x80, 0x80, 0x80, 0, 0x80] }]);
@@ -744,4 +747,46 @@ test("whatever a client sends, cut anywhere, its handler throws nothing, and goe
     }),
     { numRuns: 300 },
   );
+});
+
+test("packets beyond the rate wait, each in its turn, whatever becomes of the memory that they came in", async () => {
+  const client = await open(5);
+  const { channel, handler } = client;
+  const take = channel.publish.bind(channel);
+  // Two messages at a time.
+  channel.publish = (...message) => {
+    take(...message);
+    channel.held = channel.published.length % 2 === 0;
+  };
+  const packets = Array.from({ length: 5 }, (_, n) => publish("r", `+${n}`, {}, 5));
+  const chunk = new Uint8Array(
+    Buffer.concat([...packets, wire({ cmd: "pingreq" }, 5), packets[0]!.slice(0, 4)]),
+  );
+  handler.data(chunk);
+  chunk.fill(0xff);
+  const bodies = (): unknown[] => channel.published.splice(0).map(({ body }) => body);
+  expect([bodies(), handler.waiting, client.read()]).toEqual([["+0", "+1"], 4, []]);
+  handler.resume?.();
+  expect([bodies(), handler.waiting]).toEqual([[], 4]);
+  for (const [texts, waiting] of [[["+2", "+3"], 2], [["+4"], 0]] as const) {
+    channel.held = false;
+    handler.resume?.();
+    expect([bodies(), handler.waiting]).toEqual([[...texts], waiting]);
+  }
+  expect(client.read()).toMatchObject([{ cmd: "pingresp" }]);
+  handler.data(packets[0]!.slice(4));
+  expect(bodies()).toEqual(["+0"]);
+});
+
+test("a client that was not read was not silent meanwhile", async () => {
+  const { channel, handler } = await open(5, { connect: { keepalive: 1 } });
+  channel.paused = true;
+  channel.clock.advance(1500);
+  channel.clock.advance(1499);
+  channel.paused = false;
+  handler.resume?.();
+  channel.clock.advance(1499);
+  expect(channel.closed).toBeUndefined();
+  channel.clock.advance(1);
+  expect(channel.closed).toBeDefined();
 });

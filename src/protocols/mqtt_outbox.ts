@@ -6,7 +6,7 @@
 import { type PublishTemplate, withPacketId } from "./mqtt_frames.ts";
 
 /** Bytes that may wait for one client, where the limits do not say. */
-export const DEFAULT_MAX_WAITING_BYTES = 1 << 20;
+const DEFAULT_MAX_WAITING_BYTES = 1 << 20;
 
 const LAST_ID = 65535;
 
@@ -18,17 +18,25 @@ export class Outbox {
   #waiting: PublishTemplate[] = [];
   #first = 0;
   #waitingBytes = 0;
+  readonly #maxWaitingBytes: number;
+  /** One that waits and is longer than all that may wait. */
+  #large: PublishTemplate | undefined;
   #id = 0;
 
   /** `send` is called for deliveries that had to wait; `maxInflight` is at most 65535. */
-  constructor(maxInflight: number, send: (frame: Uint8Array) => void) {
+  constructor(
+    maxInflight: number,
+    send: (frame: Uint8Array) => void,
+    maxWaitingBytes = DEFAULT_MAX_WAITING_BYTES,
+  ) {
     this.#maxInflight = Math.min(maxInflight, LAST_ID);
+    this.#maxWaitingBytes = maxWaitingBytes;
     this.#send = send;
   }
 
-  /** Bytes of the deliveries that wait. */
-  get waitingBytes(): number {
-    return this.#waitingBytes;
+  /** Whether more waits than may. One delivery that is longer than that is let be, beside others. */
+  get overfull(): boolean {
+    return this.#waitingBytes > this.#maxWaitingBytes + (this.#large?.bytes.length ?? 0);
   }
 
   /** Deliveries that were sent and not acknowledged. */
@@ -41,6 +49,7 @@ export class Outbox {
     if (this.#inflight.size < this.#maxInflight) return withPacketId(template, this.#nextId());
     this.#waiting.push(template);
     this.#waitingBytes += template.bytes.length;
+    if (template.bytes.length > this.#maxWaitingBytes) this.#large ??= template;
     return undefined;
   }
 
@@ -50,6 +59,7 @@ export class Outbox {
     if (this.#first < this.#waiting.length) {
       const template = this.#waiting[this.#first++]!;
       this.#waitingBytes -= template.bytes.length;
+      if (template === this.#large) this.#large = undefined;
       this.#compact();
       this.#send(withPacketId(template, this.#nextId()));
     }

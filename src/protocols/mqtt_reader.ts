@@ -37,6 +37,8 @@ export class PacketReader {
   limit: number;
   #chunk: Uint8Array = NOTHING;
   #at = 0;
+  /** Whether the chunk is a copy of its own. */
+  #kept = false;
   /** The beginning of a packet whose end has not come yet: `#have` bytes of `#partial`, of `#need` (0: unknown). */
   #partial: Uint8Array = NOTHING;
   #have = 0;
@@ -59,22 +61,43 @@ export class PacketReader {
   push(chunk: Uint8Array): void {
     if (this.#at >= this.#chunk.length) {
       this.#chunk = chunk;
+      this.#kept = false;
     } else {
       const rest = this.#chunk.subarray(this.#at);
       const joined = new Uint8Array(rest.length + chunk.length);
       joined.set(rest);
       joined.set(chunk, rest.length);
       this.#chunk = joined;
+      this.#kept = true;
     }
     this.#at = 0;
   }
 
   /** Copies what has not been read: the memory of a chunk is its transport's once the call that brought it returns. */
   keep(): void {
+    if (this.#at >= this.#chunk.length) this.#chunk = NOTHING;
+    else if (this.#kept) return;
     // Not slice(): on a Node Buffer that is a view.
-    if (this.#at < this.#chunk.length) this.#chunk = new Uint8Array(this.#chunk.subarray(this.#at));
-    else this.#chunk = NOTHING;
+    else this.#chunk = new Uint8Array(this.#chunk.subarray(this.#at));
     this.#at = 0;
+    this.#kept = true;
+  }
+
+  /** Whole packets that have come and are not yet read, but for one in two chunks. */
+  get complete(): number {
+    const chunk = this.#chunk;
+    let count = 0;
+    for (let at = this.#at; at < chunk.length; count++) {
+      let length = 0;
+      let i = at + 1;
+      for (let factor = 1; i < chunk.length; factor *= 128) {
+        length += (chunk[i]! & 0x7f) * factor;
+        if (chunk[i++]! < 0x80 || factor > 128 ** 3) break;
+      }
+      at = i + length;
+      if (at > chunk.length) break;
+    }
+    return count;
   }
 
   /** Forgets everything that has not been read. */

@@ -17,7 +17,7 @@ import {
 } from "./mqtt_connect.ts";
 import { boundedEncoding, sharedEncoding } from "./mqtt_encoding.ts";
 import { PINGRESP } from "./mqtt_frames.ts";
-import { DEFAULT_MAX_WAITING_BYTES, Outbox } from "./mqtt_outbox.ts";
+import { Outbox } from "./mqtt_outbox.ts";
 import { BadPacket, type ConnectPacket, type Packet, type Will } from "./mqtt_packets.ts";
 import type { PayloadMode } from "./mqtt_payload.ts";
 import { MqttPeer } from "./mqtt_peer.ts";
@@ -60,6 +60,8 @@ export class MqttSession implements ClientHandler {
   #encoding: Encoding;
   /** CONNECT has come and is not yet answered. */
   #opening = false;
+  /** Packets are being read: what they lead to must not read the next ones. */
+  #reading = false;
   #open: Open | undefined;
 
   /** Waits for CONNECT. */
@@ -87,9 +89,29 @@ export class MqttSession implements ClientHandler {
     this.#read();
   }
 
+  /** What was kept is read on; while the client was not read, it was not silent. */
+  resume(): void {
+    if (this.#reading || this.#peer.ended) return;
+    this.#open?.keepalive?.heard();
+    this.#read();
+  }
+
+  /** Packets that are kept. */
+  get waiting(): number {
+    return this.#reader.complete;
+  }
+
   #read(): void {
+    this.#reading = true;
+    this.#readPackets();
+    this.#reading = false;
+    if (this.#peer.ended) this.#reader.clear();
+    else if (this.#opening || this.#channel.held) this.#reader.keep();
+  }
+
+  #readPackets(): void {
     try {
-      while (!this.#opening && !this.#peer.ended) {
+      while (!this.#opening && !this.#peer.ended && !this.#channel.held) {
         const packet = this.#reader.next();
         if (packet === undefined) break;
         this.#take(packet);
@@ -103,8 +125,6 @@ export class MqttSession implements ClientHandler {
       if (!(error instanceof BadPacket)) this.#channel.log("error", "mqtt_session_failed", { reason });
       this.#peer.fail(error instanceof BadPacket ? error.code : REASON.unspecified, reason);
     }
-    if (this.#peer.ended) this.#reader.clear();
-    else if (this.#opening) this.#reader.keep();
   }
 
   #countTooLarge(code: number): void {
@@ -202,7 +222,7 @@ export class MqttSession implements ClientHandler {
       user,
       publisher: new MqttPublisher(peer, this.#mode),
       subscriptions: new MqttSubscriptions(peer),
-      outbox: new Outbox(inflight, (frame) => peer.sendBytes(frame)),
+      outbox: new Outbox(inflight, (frame) => peer.sendBytes(frame), limits.maxQueuedBytes),
       keepalive: hello.keepaliveMs > 0
         ? new Keepalive(this.#channel, hello.keepaliveMs, () => this.#silent())
         : undefined,
@@ -257,7 +277,7 @@ export class MqttSession implements ClientHandler {
       return undefined;
     }
     const frame = outbox.take(template);
-    if (outbox.waitingBytes > (this.#channel.limits.maxQueuedBytes ?? DEFAULT_MAX_WAITING_BYTES)) {
+    if (outbox.overfull) {
       this.#channel.metrics.count("toychat_mqtt_unacknowledging_clients_total");
       this.end("slow_consumer");
     }

@@ -64,7 +64,11 @@ export class MqttSubscriptions {
       return answer(0);
     }
     const problem = filterProblem(topic, channel.limits.maxRoomBytes);
-    if (problem !== undefined) return bad(problem);
+    if (problem !== undefined) {
+      channel.metrics.count("toychat_mqtt_invalid_topics_total");
+      channel.joinRefused(topic, "invalid_room");
+      return bad(problem);
+    }
     const qos = Math.min(filter.qos, 1);
     const known = this.#rooms.has(topic);
     this.#rooms.add(topic);

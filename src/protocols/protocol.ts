@@ -153,6 +153,11 @@ export interface ClientChannel {
   /** Whether the proxy does not read the client now: what it sends is not heard. */
   readonly paused: boolean;
   /**
+   * Whether the client has sent as much as its rate allows. A protocol that finds several messages in what it was given
+   * keeps the rest while this is so, until {@linkcode ClientHandler.resume}. What comes meanwhile waits behind it.
+   */
+  readonly held: boolean;
+  /**
    * Counts what the client sent against its message rate. `join`, `leave` and `publish` count themselves; call it for
    * whatever else costs something, such as a ping or a request that cannot be read.
    */
@@ -171,6 +176,8 @@ export interface ClientChannel {
   send(chunk: Chunk): void;
   /** Joins a room. `done` gets undefined when the user is in, else why not. Joining twice changes the options. */
   join(room: string, options: JoinOptions, done: (refusal: Refusal | undefined) => void): void;
+  /** Has a join counted and logged that the protocol refuses itself, as one to a name that no room can have. */
+  joinRefused(room: string, reason: Refusal): void;
   /** Leaves a room; leaving one that the user is not in does nothing. `done` is called when the user is out. */
   leave(room: string, done: () => void): void;
   /**
@@ -190,6 +197,10 @@ export interface ClientHandler {
   readonly encoding: Encoding;
   /** Bytes or a message from the client. Malformed input ends this connection by `channel.close`, never by a throw. */
   data(chunk: Chunk): void;
+  /** The client is read again, and what was kept while {@linkcode ClientChannel.held} was so may be. */
+  resume?(): void;
+  /** Messages that are kept so; default 0. */
+  readonly waiting?: number;
   /**
    * Encodes an acknowledged delivery for this client alone. Undefined: it has been kept back (the client has as many
    * unacknowledged ones as it may) and will be sent by `channel.send` in order, before anything encoded later.

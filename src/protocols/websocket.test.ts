@@ -249,6 +249,17 @@ test("each reason to end a session has its close code", async () => {
   }
 });
 
+test("messages that came before the session is open are held to the rate, too", async () => {
+  const { channel, handler } = accept(websocket());
+  for (let n = 0; n < 3; n++) handler.data(`{"type":"message","room":"r","body":${n}}`);
+  channel.held = true;
+  await settle();
+  expect([channel.published, handler.waiting]).toEqual([[], 3]);
+  channel.held = false;
+  handler.resume?.();
+  expect([channel.published.map(({ body }) => body), handler.waiting]).toEqual([[0, 1, 2], 0]);
+});
+
 test("messages that come before the session is open wait for it, up to the limit", async () => {
   const early = accept(websocket());
   early.handler.data('{"type":"join","room":"plaza"}');

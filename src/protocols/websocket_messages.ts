@@ -34,6 +34,20 @@ export interface Complaint {
   readonly id: number | undefined;
 }
 
+/** A request that can be read, but not be done. */
+export interface RefusedRequest {
+  /** Kind, apart from those of good requests. */
+  readonly type: "refused";
+  /** What was asked for. */
+  readonly request: "join" | "leave" | "message";
+  /** Where. */
+  readonly room: string;
+  /** Why not. */
+  readonly reason: Refusal;
+  /** What to say. */
+  readonly answer: Complaint;
+}
+
 /** A client wants to be in a room, or out of it. */
 export interface RoomRequest {
   /** Which of the two. */
@@ -68,7 +82,10 @@ export type WebSocketRequest = RoomRequest | MessageRequest | PingRequest;
 type Fields = Record<string, unknown>;
 
 /** Reads one text message. */
-export function readRequest(text: string, limits: ClientLimits): WebSocketRequest | Complaint {
+export function readRequest(
+  text: string,
+  limits: ClientLimits,
+): WebSocketRequest | RefusedRequest | Complaint {
   let fields: unknown;
   try {
     fields = parseJson(text);
@@ -84,7 +101,11 @@ export function readRequest(text: string, limits: ClientLimits): WebSocketReques
   return readFields(fields as Fields, text, limits);
 }
 
-function readFields(fields: Fields, text: string, limits: ClientLimits): WebSocketRequest | Complaint {
+function readFields(
+  fields: Fields,
+  text: string,
+  limits: ClientLimits,
+): WebSocketRequest | RefusedRequest | Complaint {
   const { type, id } = fields;
   if (type === "ping") return { type };
   if (type !== "join" && type !== "leave" && type !== "message") {
@@ -102,7 +123,7 @@ function readFields(fields: Fields, text: string, limits: ClientLimits): WebSock
     return complain("bad_message", `room is ${show(room)}: use the room's name, a string`, integer(id));
   }
   const problem = roomNameProblem(room, limits.maxRoomBytes);
-  if (problem !== undefined) return complain("invalid_room", problem, integer(id));
+  if (problem !== undefined) return refuse(type, room, "invalid_room", problem, integer(id));
   if (type !== "message") return { type, room, id: integer(id) };
   return readMessage(fields, room, text, limits);
 }
@@ -112,7 +133,7 @@ function readMessage(
   room: string,
   text: string,
   limits: ClientLimits,
-): WebSocketRequest | Complaint {
+): MessageRequest | RefusedRequest | Complaint {
   const id = integer(fields.id);
   let body: Body;
   try {
@@ -125,11 +146,8 @@ function readMessage(
   if (text.length * JSON_GROWTH > limits.maxMessageBytes) {
     const bytes = bodyBytes(body);
     if (bytes > limits.maxMessageBytes) {
-      return complain(
-        "too_large",
-        `the body takes ${bytes} bytes: use at most ${limits.maxMessageBytes}`,
-        id,
-      );
+      const problem = `the body takes ${bytes} bytes: use at most ${limits.maxMessageBytes}`;
+      return refuse("message", room, "too_large", problem, id);
     }
   }
   return { type: "message", room, body, id };
@@ -142,6 +160,16 @@ function integer(id: unknown): number | undefined {
 function show(value: unknown): string {
   if (typeof value === "string") return `"${printable(value, 60)}"`;
   return value === undefined ? "missing" : printable(JSON.stringify(value), 60);
+}
+
+function refuse(
+  request: RefusedRequest["request"],
+  room: string,
+  reason: Refusal,
+  problem: string,
+  id: number | undefined,
+): RefusedRequest {
+  return { type: "refused", request, room, reason, answer: complain(reason, problem, id) };
 }
 
 /** Makes an error message. */

@@ -25,6 +25,7 @@ import {
   type Complaint,
   type MessageRequest,
   readRequest,
+  type RefusedRequest,
   type WebSocketRequest,
 } from "./websocket_messages.ts";
 
@@ -116,9 +117,27 @@ export class WebSocketSession implements ClientHandler {
     if (keepaliveMs > 0) {
       this.#keepalive = new Keepalive(this.#channel, keepaliveMs, () => this.#silent(), true);
     }
-    const early = this.#early;
-    this.#early = [];
-    for (const chunk of early) this.data(chunk);
+    this.#readEarly();
+  }
+
+  #readEarly(): void {
+    while (!this.#ended && !this.#channel.held) {
+      const chunk = this.#early.shift();
+      if (chunk === undefined) return;
+      this.data(chunk);
+    }
+  }
+
+  /** What was kept is read on; while the client was not read, it was not silent. */
+  resume(): void {
+    if (!this.#open || this.#ended) return;
+    this.#keepalive?.heard();
+    this.#readEarly();
+  }
+
+  /** Messages that are kept. */
+  get waiting(): number {
+    return this.#early.length;
   }
 
   #openFailed(error: unknown): void {
@@ -144,14 +163,27 @@ export class WebSocketSession implements ClientHandler {
     }
     const request = readRequest(chunk, this.#channel.limits);
     if (request.type === "error") this.#complain(request);
+    else if (request.type === "refused") this.#refuse(request);
     else this.#take(request);
+  }
+
+  /** What is refused before the proxy has heard of it is counted as what it refuses. */
+  #refuse({ request, room, reason, answer }: RefusedRequest): void {
+    if (request === "join") this.#channel.joinRefused(room, reason);
+    if (request === "message") this.#countRefused(reason, answer.id);
+    this.#complain(answer);
+  }
+
+  #countRefused(reason: Refusal, id: number | undefined): void {
+    const { metrics } = this.#channel;
+    if (reason === "too_large") metrics.count("toychat_messages_too_large_total");
+    if (id !== undefined) metrics.count("toychat_websocket_publishes_refused_total", 1, { reason });
   }
 
   /** Says what is wrong with a message. */
   #complain(complaint: Complaint): void {
     const { metrics } = this.#channel;
     metrics.count("toychat_websocket_bad_messages_total");
-    if (complaint.code === "too_large") metrics.count("toychat_messages_too_large_total");
     this.#channel.charge();
     this.#send(complaint);
   }
@@ -184,9 +216,7 @@ export class WebSocketSession implements ClientHandler {
   #publish({ room, body, id }: MessageRequest): void {
     if (id === undefined) return this.#channel.publish(room, body);
     this.#channel.publish(room, body, (refusal) => {
-      if (refusal) {
-        this.#channel.metrics.count("toychat_websocket_publishes_refused_total", 1, { reason: refusal });
-      }
+      if (refusal) this.#countRefused(refusal, id);
       this.#answer(refusal, id, { type: "ack", id });
     });
   }
@@ -212,6 +242,7 @@ export class WebSocketSession implements ClientHandler {
 
   /** `error` with the room, as there is no id. */
   refused(room: string, refusal: Refusal): void {
+    this.#countRefused(refusal, undefined);
     this.#send({ type: "error", code: refusal, message: REFUSAL_TEXT[refusal], room });
   }
 

@@ -25,15 +25,12 @@ const NO_CLAIMS = Object.freeze({});
 
 /** Asks who clients are. */
 export class Authentication {
-  /** Whether there is an `authenticate`; without one everybody is who they say. */
-  readonly demanded: boolean;
   readonly #authenticate: Authenticate;
   readonly #host: AuthenticationHost;
   #pending = 0;
 
   /** Without `authenticate` a client is its user name, else its client identifier, else a new name. */
   constructor(authenticate: Authenticate | undefined, host: AuthenticationHost) {
-    this.demanded = authenticate !== undefined;
     this.#host = host;
     this.#authenticate = authenticate ??
       (({ username, clientId }) => username || clientId || `guest-${randomId(host.clock, 6)}`);
@@ -83,7 +80,7 @@ export class Authentication {
   #user(id: string, claims: User["claims"], expiresAt: number | undefined): User | OpenRefusal {
     const { log, clock } = this.#host;
     if (id.length > MAX_USER_LENGTH) {
-      log("warn", "user_id_too_long", { length: id.length, most: MAX_USER_LENGTH });
+      log("debug", "user_id_too_long", { length: id.length, most: MAX_USER_LENGTH });
     }
     if (id === "" || id.length > MAX_USER_LENGTH || !id.isWellFormed()) {
       return { refused: "bad_credentials", reason: "the user's name cannot be used" };

@@ -43,19 +43,20 @@ export function gaugeProxy(
   metrics.gauge("toychat_links", () => [...peers.links()].length, { direction: "out" });
 }
 
+/** Counts and logs a join that is refused. */
+export function countRefusal({ metrics, log, user, id }: Session, room: string, reason: Refusal): void {
+  metrics.count("toychat_joins_refused_total", 1, { reason });
+  log("debug", "join_refused", { user, session: id, room, reason });
+}
+
 /** Has a join that is refused counted and logged; gives what to call with its outcome. */
 export function countRefusals(
-  metrics: Metrics,
-  log: Logger,
-  { id, user }: Session,
+  session: Session,
   room: string,
   done: (refusal: Refusal | undefined) => void,
 ): (refusal: Refusal | undefined) => void {
   return (refusal) => {
-    if (refusal) {
-      metrics.count("toychat_joins_refused_total", 1, { reason: refusal });
-      log("debug", "join_refused", { user, session: id, room, reason: refusal });
-    }
+    if (refusal) countRefusal(session, room, refusal);
     done(refusal);
   };
 }

@@ -42,7 +42,9 @@ export interface ProxyLimits extends ClientLimits, RouterLimits {
    * default 0, which asks every time. A right that is taken away is felt that much later.
    */
   readonly authorizationCacheMs: number;
-  /** Bytes queued to one slow client before its protocol's policy applies; default 1 MiB. */
+  /**
+   * Bytes queued to one slow client before its protocol's policy applies; default 1 MiB. A single message may be longer.
+   */
   readonly maxQueuedBytes: number;
   /** Rooms that a session may be in; default 128. */
   readonly maxRooms: number;

@@ -316,14 +316,14 @@ export class ProxyServer {
    * Authenticates a client by the request that opens its WebSocket, where its protocol has all credentials in it: give the
    * user to `accept`, or answer a refusal by HTTP. Never rejects.
    *
-   * @returns undefined where the session itself asks: there is no `authenticate`, or more of the protocol must be read.
+   * @returns undefined where the session itself asks, as more of the protocol must be read.
    */
   admit(
     protocol: ClientProtocol,
     request: Request,
     remoteAddress: string,
   ): Promise<User | OpenRefusal> | undefined {
-    if (!this.#authentication.demanded || !protocol.credentials) return undefined;
+    if (!protocol.credentials) return undefined;
     const given = protocol.credentials(request);
     const check = this.#authentication.check({ ...given, protocol: protocol.name, remoteAddress, request });
     return this.#admission.asking(check);

@@ -7,15 +7,15 @@ import type { Cancel, Clock } from "../lib/clock.ts";
 
 /** Shortest time for which reading stops: a session at its limit is not switched on and off for each message. */
 const LEAST_PAUSE_MS = 20;
-/** A session that owes more than what it may send in so many seconds is not held up by not being read. */
-const MOST_OWED_SECONDS = 60;
+/** A session that is ahead by more than what it may send in so many seconds is ended. */
+export const MOST_OWED_SECONDS = 60;
 
 /** What {@linkcode MessageRate} does to its session. */
 export interface RateHost {
   readonly clock: Clock;
-  /** The session is over its rate: it is not to be read; or it has its tokens again. */
+  /** The session is over its rate: nothing more of it is to be taken; or it has its tokens again. */
   limited(on: boolean): void;
-  /** The session sends on although it is not read. Nothing is counted any more. */
+  /** The session's messages go on being taken. Nothing is counted any more. */
   exceeded(): void;
 }
 
@@ -23,7 +23,8 @@ export interface RateHost {
  * A token bucket that is filled only when it is found empty: a message costs one subtraction, and the clock is read once
  * in a burst. So a session that was quiet may send two bursts at once, and never more.
  *
- * One that has spent its tokens is not read until it has them again: nothing is lost, and TCP pushes the client back.
+ * Of one that has spent its tokens nothing is taken until it has them again: nothing is lost, and TCP pushes the client
+ * back.
  */
 export class MessageRate {
   readonly #host: RateHost;

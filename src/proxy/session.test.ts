@@ -31,6 +31,8 @@ class Setup {
 
   /** Whether the connection says that it is full. */
   refuses = false;
+  /** Whether what is sent stays in the connection's buffer. */
+  stuck = false;
   readonly admission: Admission;
 
   constructor(
@@ -91,8 +93,16 @@ class Setup {
     const connection = {
       kind: "messages",
       remoteAddress: "192.0.2.1",
-      send: (chunk: Chunk) => (say(`send ${chunk}`), !this.refuses),
-      sendAll: (chunks: readonly Chunk[]) => (say(`sendAll ${chunks.join(" ")}`), true),
+      send: (chunk: Chunk) => {
+        say(chunk.length > 100 ? `send ${chunk.length} characters` : `send ${chunk}`);
+        if (this.stuck) this.buffered += new TextEncoder().encode(chunk as string).length;
+        return !this.refuses;
+      },
+      sendAll: (chunks: readonly Chunk[]) => {
+        say(chunks.length > 9 ? `sendAll ${chunks.length} chunks` : `sendAll ${chunks.join(" ")}`);
+        if (this.stuck) this.buffered += chunks.join("").length;
+        return !this.refuses;
+      },
       pause: () => say("pause"),
       resume: () => say("resume"),
       close: (code?: number, reason?: string) => say(`close ${code} ${reason}`),
@@ -105,11 +115,25 @@ class Setup {
 
   #accept(channel: ClientChannel): ClientHandler {
     this.channel = channel;
+    const words: string[] = [];
+    // A chunk may have several messages: words that begin with "+".
+    const read = (): void => {
+      while (words.length > 0 && !channel.held) {
+        const word = words.shift();
+        if (word?.startsWith("+")) channel.publish("r", word);
+      }
+    };
     return {
       encoding: { stream: false, encode: ({ body }) => String(body) },
       data: (chunk) => {
         this.events.push(`data ${chunk}`);
         this.onData();
+        words.push(...(typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk)).split(" "));
+        read();
+      },
+      resume: () => read(),
+      get waiting() {
+        return words.length;
       },
       encode: ({ body }: Delivery) => `acknowledged-${body}`,
       moved: () => {},
@@ -278,11 +302,12 @@ describe("a client that reads too slowly", () => {
   test("is ended, by default", () => {
     const setup = new Setup({ maxQueuedBytes: 10 });
     setup.buffered = 8;
+    setup.stuck = true;
     setup.session.deliver(["12"]);
     expect(setup.take()).toEqual([]);
     setup.session.deliver(["3"]);
     setup.session.deliver(["4"]);
-    expect(setup.take()).toEqual(["end slow_consumer"]);
+    expect(setup.take()).toEqual(["send 12", "end slow_consumer"]);
     expect(setup.metrics.get("toychat_slow_consumers_total")).toBe(1);
   });
 
@@ -296,62 +321,93 @@ describe("a client that reads too slowly", () => {
     expect(setup.take()).toEqual(["send 2"]);
   });
 
-  test("is none that has one message to take which is longer than what may wait", () => {
-    for (const slow of ["drop", "disconnect"] as const) {
-      const setup = new Setup({ maxQueuedBytes: 10 }, slow);
-      const long = "x".repeat(25);
-      setup.session.deliver(["1"]);
-      setup.session.deliver([long]);
-      setup.flush();
-      expect(setup.take()).toEqual([`sendAll 1 ${long}`]);
-      // While it is taken there is room for as much as ever behind it.
-      setup.buffered = 25;
-      setup.session.deliver(["1234567890"]);
-      setup.flush();
-      expect(setup.take()).toEqual(["send 1234567890"]);
-      setup.buffered = 35;
-      setup.session.deliver(["1"]);
-      setup.flush();
-      expect(setup.take()).toEqual(
-        slow === "drop" ? [] : ["end slow_consumer", "send farewell", "close 1001 slow_consumer"],
-      );
-    }
-  });
-
-  test("has one long message waiting, and no second", () => {
-    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
-    const [long, longer] = ["x".repeat(25), "y".repeat(30)];
-    setup.session.deliver([long]);
-    setup.session.deliver([longer]);
-    setup.flush();
-    expect(setup.take()).toEqual([`send ${long}`]);
-    setup.buffered = 10;
-    setup.session.deliver([longer]);
-    setup.flush();
-    expect(setup.take()).toEqual([`send ${longer}`]);
-    // With the long ones gone the limit is as it was.
-    setup.buffered = 5;
-    setup.session.deliver(["123456"]);
-    setup.flush();
-    expect(setup.take()).toEqual([]);
-  });
-
-  test("takes a long acknowledged delivery, where nothing much waits", () => {
-    const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
-    const body = "x".repeat(100_000);
-    setup.session.deliverAcknowledged({ room: "r", from: "ada", body, acknowledged: true });
-    setup.flush();
-    expect(setup.take()).toEqual([`send acknowledged-${body}`]);
-    setup.buffered = 200_000;
-    setup.session.deliverAcknowledged({ room: "r", from: "ada", body, acknowledged: true });
-    expect(setup.take()).toEqual(["end slow_consumer"]);
-  });
-
   test("is ended rather than miss an acknowledged delivery, whatever its protocol says", () => {
     const setup = new Setup({ maxQueuedBytes: 10 }, "drop");
     setup.buffered = 11;
     setup.session.deliverAcknowledged({ room: "r", from: "ada", body: "1", acknowledged: true });
     expect(setup.take()).toEqual(["end slow_consumer"]);
+  });
+});
+
+describe("what alone is longer than may wait", () => {
+  const LONG = "x".repeat(1500);
+
+  /** A session that may have 1000 bytes waiting, with a connection that takes nothing. */
+  function stuck(slowConsumer?: "drop" | "disconnect"): Setup {
+    const setup = new Setup({ maxQueuedBytes: 1000 }, slowConsumer);
+    setup.stuck = true;
+    setup.refuses = true;
+    return setup;
+  }
+
+  const acknowledged = (setup: Setup, body: string): void =>
+    setup.session.deliverAcknowledged({ room: "r", from: "ada", body, acknowledged: true });
+
+  test("reaches a client that reads, and so does what follows it", () => {
+    for (const policy of ["drop", "disconnect"] as const) {
+      const setup = stuck(policy);
+      setup.session.deliver([LONG]);
+      setup.flush();
+      setup.session.deliver(["y".repeat(900)]);
+      setup.flush();
+      setup.buffered = 100;
+      setup.session.deliver([LONG]);
+      setup.flush();
+      const events = ["send 1500 characters", "send 900 characters", "send 1500 characters"];
+      expect([policy, ...setup.take()]).toEqual([policy, ...events]);
+    }
+  });
+
+  test("comes through behind others of its turn, as one delivery with them, and in another room", () => {
+    const setup = stuck();
+    setup.session.deliver(["y".repeat(900)]);
+    setup.session.deliver(["1", LONG, "2"]);
+    setup.session.deliver(["3"]);
+    setup.flush();
+    expect(setup.take()).toEqual(["send 900 characters", `sendAll 1 ${LONG} 2`, "send 3"]);
+  });
+
+  test("ends, or is not for, a client that has not read the last one, so that its memory has a bound", () => {
+    const slow = stuck();
+    slow.session.deliver([LONG]);
+    slow.session.deliver([LONG]);
+    expect(slow.take()).toEqual(["send 1500 characters", "end slow_consumer"]);
+    const lossy = stuck("drop");
+    for (let i = 0; i < 9; i++) lossy.session.deliver([LONG]);
+    lossy.flush();
+    expect([lossy.take(), lossy.buffered]).toEqual([["send 1500 characters"], 1500]);
+  });
+
+  test("ends, or is not for, a client that does not read what came behind it", () => {
+    const setup = stuck();
+    setup.session.deliver([LONG]);
+    for (let i = 0; i < 10; i++) setup.session.deliver(["y".repeat(100)]);
+    setup.flush();
+    expect(setup.session.ending).toBe(false);
+    setup.session.deliver(["y"]);
+    expect(setup.session.ending).toBe(true);
+  });
+
+  test("is as good where it is acknowledged, and where it comes as an answer", () => {
+    const setup = stuck("drop");
+    acknowledged(setup, LONG);
+    setup.flush();
+    expect(setup.session.ending).toBe(false);
+    acknowledged(setup, LONG);
+    expect(setup.session.ending).toBe(true);
+    const other = stuck("drop");
+    other.channel.send("x".repeat(100_000));
+    other.flush();
+    expect(other.session.ending).toBe(false);
+  });
+
+  test("counts in bytes, whatever its characters take", () => {
+    const setup = new Setup({ maxQueuedBytes: 100_000 });
+    setup.stuck = true;
+    setup.refuses = true;
+    setup.session.deliver(["語".repeat(70_000)]);
+    setup.flush();
+    expect([setup.buffered, setup.session.ending]).toEqual([210_000, false]);
   });
 });
 
@@ -382,7 +438,7 @@ describe("limits", () => {
   });
 
   test("answers of one turn have an end, too", async () => {
-    const setup = new Setup({ maxQueuedBytes: 10 });
+    const setup = new Setup({ maxQueuedBytes: 2048 });
     await setup.open();
     for (let i = 0; i < 100; i++) setup.channel.send("x".repeat(1024));
     setup.flush();
@@ -416,6 +472,63 @@ describe("limits", () => {
     setup.session.sender?.push(false);
     expect(setup.take()).toEqual(["resume"]);
     expect(setup.channel.paused).toBe(false);
+  });
+
+  test("who sends too fast has sent no more than it may, however much has come at once, and all of it in order", async () => {
+    const setup = new Setup({ messageRate: 10, messageBurst: 3 });
+    await setup.open();
+    const sent = (): string[] =>
+      setup.take().filter((event) => event.startsWith("publish")).map((event) => event.slice(10));
+    setup.session.events.data("+1 +2 +3 +4 +5 +6");
+    const memory = new TextEncoder().encode("+7 +8");
+    setup.session.events.data(memory);
+    memory.fill(0);
+    setup.session.events.data("+9");
+    // One more than the burst: it is found out by it.
+    expect(sent()).toEqual(["+1", "+2", "+3", "+4"]);
+    expect(setup.channel.paused).toBe(true);
+    const later: string[][] = [];
+    for (let i = 0; i < 6; i++) {
+      setup.clock.advance(100);
+      later.push(sent());
+    }
+    expect(later).toEqual([["+5"], ["+6"], ["+7"], ["+8"], ["+9"], []]);
+    expect(setup.channel.paused).toBe(false);
+  });
+
+  test("what waits for the rate is taken when the client ends, or the proxy does: nothing is lost", async () => {
+    const ends: Record<string, (setup: Setup) => void> = {
+      "the client": (setup) => setup.session.events.close({ kind: "peer" }),
+      "the proxy": (setup) => setup.session.end("shutting_down"),
+    };
+    for (const [who, end] of Object.entries(ends)) {
+      const setup = new Setup({ messageRate: 10, messageBurst: 1 });
+      await setup.open();
+      setup.session.events.data("+1 +2 +3");
+      setup.session.events.data("+4");
+      setup.take();
+      end(setup);
+      expect([who, ...setup.take().slice(0, 4)]).toEqual([
+        who,
+        "publish r +3",
+        "data +4",
+        "publish r +4",
+        who === "the client" ? "protocol closed" : "end shutting_down",
+      ]);
+    }
+  });
+
+  test("who is a minute ahead in what has come already is ended, and so is who is read although it is not", async () => {
+    const far = new Setup({ messageRate: 1, messageBurst: 1 });
+    await far.open();
+    far.session.events.data(Array.from({ length: 63 }, (_, n) => `+${n}`).join(" "));
+    expect(far.take().slice(-3)).toEqual(["pause", "end rate_exceeded", "publish r +1"]);
+    const leaky = new Setup({ messageRate: 1000, messageBurst: 1 });
+    await leaky.open();
+    leaky.session.events.data("+1 +2 +3");
+    for (let i = 0; i < 3; i++) leaky.session.events.data("x".repeat(1 << 20));
+    expect(leaky.session.ending).toBe(true);
+    expect(leaky.metrics.get("toychat_rate_exceeded_total")).toBe(1);
   });
 });
 

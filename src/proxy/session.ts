@@ -26,20 +26,14 @@ import type {
 } from "../protocols/protocol.ts";
 import type { TurnAway } from "./admission.ts";
 import { Gate } from "./authorization.ts";
-import { Backlog } from "./backlog.ts";
 import { Intake } from "./intake.ts";
+import { countRefusal } from "./observed.ts";
 import type { ProxyLimits } from "./options.ts";
+import { Outgoing, totalBytes } from "./outgoing.ts";
 import type { SessionHost } from "./session_host.ts";
 
 /** Milliseconds that a peer has to close its side after this one has. */
 const LINGER_MS = 1000;
-
-/** Bytes in a chunk; a string counts its characters. */
-function total(chunks: readonly Chunk[]): number {
-  let bytes = 0;
-  for (const chunk of chunks) bytes += chunk.length;
-  return bytes;
-}
 
 /** A connection, its protocol, and what it has joined. */
 export class Session implements ClientChannel {
@@ -61,9 +55,7 @@ export class Session implements ClientChannel {
   readonly #host: SessionHost;
   readonly #connection: Connection;
   readonly #handler: ClientHandler;
-  #outbox: Chunk[] = [];
-  #outboxBytes = 0;
-  readonly #backlog: Backlog;
+  readonly #out: Outgoing;
   /** Whether `flush` is due. */
   #dirty = false;
   /** Undoes the end of the peer's time to close its side. */
@@ -87,12 +79,19 @@ export class Session implements ClientChannel {
     this.#host = host;
     this.#admitted = admitted;
     this.#connection = connection;
+    this.#out = new Outgoing(connection, host.limits.maxQueuedBytes);
     this.protocol = protocol;
     this.request = request;
     this.id = host.nextSessionId();
     this.since = host.clock.now();
-    this.#backlog = new Backlog(host.limits.maxQueuedBytes);
-    this.#intake = new Intake(connection, host.clock, host.metrics, () => this.end("rate_exceeded"));
+    this.#intake = new Intake(connection, {
+      clock: host.clock,
+      metrics: host.metrics,
+      take: (chunk) => this.#take(chunk),
+      resume: () => this.#take(),
+      waiting: () => this.#handler.waiting ?? 0,
+      end: () => this.end("rate_exceeded"),
+    });
     host.admission.entered(this);
     this.#handler = protocol.accept(this);
     this.events = {
@@ -153,10 +152,21 @@ export class Session implements ClientChannel {
     return this.#intake.paused;
   }
 
+  /** See {@linkcode ClientChannel.held}. */
+  get held(): boolean {
+    return this.#intake.held;
+  }
+
   #data(chunk: Chunk): void {
-    if (this.#closing) return;
+    if (!this.#closing && !this.#intake.keep(chunk)) this.#take(chunk);
+  }
+
+  /** Lets the protocol take a chunk, or without one go on with what it has. */
+  #take(chunk?: Chunk): void {
+    if (this.ending) return;
     try {
-      this.#handler.data(chunk);
+      if (chunk === undefined) this.#handler.resume?.();
+      else this.#handler.data(chunk);
     } catch (error) {
       // A protocol must not throw; if it does, the client that made it do so is the one to go.
       this.log("error", "protocol_failed", { protocol: this.protocol.name, error: errorMessage(error) });
@@ -223,34 +233,24 @@ export class Session implements ClientChannel {
   send(chunk: Chunk): void {
     if (this.ending) return;
     if (!this.#dirty) this.#mark();
-    this.#outbox.push(chunk);
-    this.#outboxBytes += chunk.length;
-    if (this.#outboxBytes > this.#backlog.mostWithAnswers) this.#tooSlow();
-  }
-
-  get #waiting(): number {
-    return this.#connection.bufferedAmount + this.#outboxBytes;
+    if (!this.#out.answer(chunk)) this.#tooSlow();
   }
 
   /** Queues deliveries, unless the client reads too slowly. */
   deliver(chunks: readonly Chunk[]): void {
-    const bytes = total(chunks);
+    const bytes = totalBytes(chunks);
     // A protocol may have nothing to say for a delivery.
     if (bytes === 0 || this.ending) return;
-    if (!this.#backlog.takes(this.#waiting, bytes, chunks)) return this.#slow();
-    if (!this.#dirty) this.#mark();
-    for (const chunk of chunks) if (chunk.length > 0) this.#outbox.push(chunk);
-    this.#outboxBytes += bytes;
+    if (!this.#out.deliver(chunks, bytes)) this.#slow();
+    else if (!this.#dirty) this.#mark();
   }
 
   /** Delivers a message that this client is to acknowledge. */
   deliverAcknowledged(delivery: Delivery): void {
     const chunk = this.#handler.encode(delivery);
-    if (chunk === undefined) return;
-    const waiting = this.#waiting;
-    this.#backlog.takes(waiting, chunk.length, [chunk]);
-    if (waiting > this.#backlog.most) this.#tooSlow();
-    else this.send(chunk);
+    if (chunk === undefined || this.ending) return;
+    if (!this.#out.deliver([chunk], totalBytes([chunk]))) this.#tooSlow();
+    else if (!this.#dirty) this.#mark();
   }
 
   #slow(): void {
@@ -262,23 +262,15 @@ export class Session implements ClientChannel {
   #tooSlow(): void {
     if (this.ending) return;
     this.metrics.count("toychat_slow_consumers_total");
-    this.#outbox = [];
-    this.#outboxBytes = 0;
+    this.#out.clear();
     this.end("slow_consumer");
   }
 
   /** Writes what was queued in this turn. */
   flush(): void {
     this.#dirty = false;
-    const chunks = this.#outbox;
-    if (chunks.length > 0) {
-      this.#outbox = [];
-      this.#outboxBytes = 0;
-      const connection = this.#connection;
-      const taken = chunks.length === 1 ? connection.send(chunks[0] as Chunk) : connection.sendAll(chunks);
-      if (!taken && connection.bufferedAmount > this.#backlog.mostWithAnswers) this.#tooSlow();
-    }
-    if (this.#closing && this.#outbox.length === 0) {
+    if (!this.#out.flush()) this.#tooSlow();
+    if (this.#closing && this.#out.empty) {
       this.#connection.close(this.#closing.code, this.#closing.reason);
     }
   }
@@ -289,10 +281,17 @@ export class Session implements ClientChannel {
     if (this.state !== "open") return done("gone");
     if (!this.#gate) return this.#host.join(this, room, options, done);
     this.#gate.pass("join", room, (refusal) => {
-      if (refusal !== undefined) done(refusal);
-      else if (this.state !== "open") done("gone");
+      if (refusal !== undefined) {
+        this.joinRefused(room, refusal);
+        done(refusal);
+      } else if (this.state !== "open") done("gone");
       else this.#host.join(this, room, options, done);
     });
+  }
+
+  /** See {@linkcode ClientChannel.joinRefused}. */
+  joinRefused(room: string, reason: Refusal): void {
+    countRefusal(this, room, reason);
   }
 
   /** See {@linkcode ClientChannel.leave}. */
@@ -316,7 +315,7 @@ export class Session implements ClientChannel {
     this.#gate.pass(will ? "will" : "publish", room, (refusal) => {
       if (refusal === undefined) this.#host.publish(this, room, body, done);
       else if (done) done(refusal);
-      else if (this.state === "open") this.#handler.refused?.(room, refusal);
+      else this.refused(room, refusal);
     });
   }
 
@@ -341,7 +340,9 @@ export class Session implements ClientChannel {
 
   /** Ends the session for a reason of the server's. */
   end(reason: EndReason): void {
-    if (this.#closing || this.state === "ended") return;
+    if (this.ending) return;
+    if (reason === "shutting_down") this.#intake.finish();
+    if (this.ending) return;
     this.metrics.count("toychat_sessions_ended_total", 1, { reason });
     if (reason !== "shutting_down") {
       this.log("info", "session_ended", {
@@ -365,6 +366,11 @@ export class Session implements ClientChannel {
     this.#handler.moved(room, lost);
   }
 
+  /** A message of it that nobody waits for was refused; see {@linkcode ClientHandler.refused}. */
+  refused(room: string, refusal: Refusal): void {
+    if (this.state === "open") this.#handler.refused?.(room, refusal);
+  }
+
   /** The user is out of a room; see {@linkcode ClientHandler.left}. */
   left(room: string, reason: string): void {
     this.#handler.left(room, reason);
@@ -372,6 +378,7 @@ export class Session implements ClientChannel {
 
   #closed(reason: CloseReason): void {
     this.#linger?.();
+    this.#intake.finish();
     this.#intake.stop();
     try {
       this.#handler.close(reason);
@@ -379,7 +386,7 @@ export class Session implements ClientChannel {
       this.log("error", "protocol_failed", { protocol: this.protocol.name, error: errorMessage(error) });
     }
     this.state = "ended";
-    this.#outbox = [];
+    this.#out.clear();
     this.#host.admission.left(this);
     this.#host.closed(this, reason);
   }

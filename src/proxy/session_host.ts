@@ -90,7 +90,7 @@ export function sessionHost(parts: SessionParts): SessionHost {
     nextSessionId: () => `${parts.prefix}.${++count}`,
     opened: (session) => listeners.emit("connect", userOf(session)),
     join: (session, room, options, done) => {
-      const answer = countRefusals(metrics, log, session, room, done);
+      const answer = countRefusals(session, room, done);
       if (isRoom(room)) rooms.join(session, room, options, answer);
       else answer("invalid_room");
     },

@@ -1,7 +1,14 @@
+/**
+ * Messages of the largest size, and such as are longer by themselves than what may wait for a client.
+ *
+ * @module
+ */
 import { afterAll, describe, expect, test } from "bun:test";
+import { connectClient } from "../support/clients.ts";
 import { publish, subscribe } from "../support/mqtt_wire.ts";
 import { Processes } from "../support/processes.ts";
 import { runtimes } from "../support/runtimes.ts";
+import { until } from "../support/until.ts";
 import { Json, metric, RawMqtt, startDev } from "./support.ts";
 
 const MOST = 1 << 20;
@@ -30,5 +37,28 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     expect((await bob.packet("puback")).reasonCode ?? 0).toBe(0);
     expect(await ada.hears("message")).toMatchObject({ body: escaped });
     expect(await metric(ready, "toychat_links_reset_total")).toBe(0);
+  });
+
+  test("a message longer than what may wait reaches whoever reads, and so does what follows it", async () => {
+    const { ready: ports } = await startDev(processes, on, "maxMessageBytes=1048576");
+    const readers = await Promise.all([
+      connectClient(ports, "mqtt4", "four", { qos: 0 }),
+      connectClient(ports, "mqtt5", "five", { qos: 1 }),
+      connectClient(ports, "ws", "web"),
+    ]);
+    for (const reader of readers) await reader.join("r");
+    const speaker = await Json.open(ports, "speaker");
+    const bodies = ["x".repeat(1_000_000), "short", "語".repeat(340_000), "\0".repeat(340_000), "last"];
+    for (const [id, body] of bodies.entries()) {
+      speaker.send({ type: "message", room: "r", body, id });
+      expect(await speaker.hears("ack")).toMatchObject({ id });
+    }
+    for (const reader of readers) {
+      await until(() => reader.heard.length >= 5, () => `${reader.heard.length} messages`);
+      expect(reader.bodies("r").map((body) => body.length)).toEqual(bodies.map((body) => body.length));
+    }
+    expect(await metric(ports, "toychat_slow_consumers_total")).toBe(0);
+    for (const client of readers) await client.close();
+    speaker.socket.close();
   });
 });

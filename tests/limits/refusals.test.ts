@@ -15,6 +15,7 @@ import {
   RawMqtt,
   resident,
   startDev,
+  textFrame,
   upgrade,
 } from "./support.ts";
 
@@ -238,6 +239,28 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
       expect((await fast.packet("puback")).reasonCode ?? 0).toBe(0);
       for (const { socket } of [listener, other]) socket.close();
       fast.raw.close();
+    });
+
+    test("a session sends no more at once than two bursts, whatever is in one write", async () => {
+      const { ready: ports } = await startDev(processes, on, "messageRate=1,messageBurst=20");
+      const listener = await Json.open(ports, "ears");
+      listener.send({ type: "join", room: "r" });
+      await listener.hears("joined");
+      const mqtt = await RawMqtt.open(ports, 5, "mqtt");
+      mqtt.raw.write(Buffer.concat(Array.from({ length: 70 }, () => publish("r", "mqtt", {}, 5))));
+      const web = await bareWebSocket(ports, "web");
+      const text = textFrame(JSON.stringify({ type: "message", room: "r", body: "web" }));
+      web.write(Buffer.concat(Array.from({ length: 70 }, () => text)));
+      const heard = (from: string): number => listener.heard.filter(({ body }) => body === from).length;
+      await until(() => heard("mqtt") >= 20 && heard("web") >= 20, "a burst of each");
+      const other = await Json.open(ports, "other");
+      other.send({ type: "message", room: "r", body: "x", id: 1 });
+      await other.hears("ack");
+      // Thirty more would take half a minute.
+      expect(Math.max(heard("mqtt"), heard("web"))).toBeLessThan(55);
+      expect(await metric(ports, "toychat_rate_limited_total")).toBe(2);
+      for (const { socket } of [listener, other]) socket.close();
+      for (const raw of [mqtt.raw, web]) raw.close();
     });
 
     test("one that goes on far too fast is ended: 0x96, 4429", async () => {

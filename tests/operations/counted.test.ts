@@ -128,7 +128,19 @@ test("refusals can be seen, with their reasons", async () => {
   for (let n = 0; n <= proxy.limits.maxRooms; n++) ann.send({ type: "join", room: `many-${n}`, id: 100 + n });
   await ann.gets("error", { code: "too_many_rooms" });
   expect(proxy.metrics.get("toychat_joins_refused_total", { reason: "too_many_rooms" })).toBe(1);
-  expect(events("join_refused")).toMatchObject([{ user: "ann", reason: "too_many_rooms" }]);
+  expect(proxy.metrics.get("toychat_joins_refused_total", { reason: "invalid_room" })).toBe(1);
+  expect(events("join_refused")).toMatchObject([
+    { user: "ann", room: "a/+", reason: "invalid_room" },
+    { user: "ann", reason: "too_many_rooms" },
+  ]);
+  ann.send({ type: "message", room: "$x", body: 1, id: 2 });
+  ann.send({ type: "message", room: "x".repeat(600), body: 1, id: 3 });
+  ann.send({ type: "message", room: "r", body: "z".repeat(300_000), id: 4 });
+  await ann.gets("error", { id: 4 });
+  const refused = (reason: string) =>
+    proxy.metrics.get("toychat_websocket_publishes_refused_total", { reason });
+  expect([refused("invalid_room"), refused("too_large")]).toEqual([2, 1]);
+  expect(proxy.metrics.get("toychat_messages_too_large_total")).toBe(1);
 });
 
 test("failing and slow listeners can be seen; the acknowledgement's time as well", async () => {

@@ -64,6 +64,8 @@ export class FakeChannel implements ClientChannel {
   readonly sent: Chunk[] = [];
   /** Joins, in order. */
   readonly joins: { room: string; options: JoinOptions; done: Done }[] = [];
+  /** Joins that the protocol refused, with the reason. */
+  readonly refusedJoins: string[] = [];
   /** Rooms left, in order. */
   readonly leaves: string[] = [];
   /** Messages, in order. */
@@ -79,6 +81,8 @@ export class FakeChannel implements ClientChannel {
   pings = 0;
   /** Whether the proxy does not read. */
   paused = false;
+  /** Whether the client has sent as much as it may. */
+  held = false;
   closed: { code: number | undefined; reason: string | undefined } | undefined;
   readonly #options: FakeOptions;
 
@@ -109,6 +113,10 @@ export class FakeChannel implements ClientChannel {
   join(room: string, options: JoinOptions, done: Done): void {
     this.joins.push({ room, options, done });
     if (this.#options.answersJoins ?? true) done(undefined);
+  }
+
+  joinRefused(room: string, reason: Refusal): void {
+    this.refusedJoins.push(`${room.slice(0, 20)}: ${reason}`);
   }
 
   leave(room: string, done: () => void): void {
