@@ -33,7 +33,8 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
   const processes = new Processes();
   afterAll(() => processes.end());
 
-  test("connections that prove nothing keep no peer from the links, and no member from the bridge", async () => {
+  // They mostly wait: side by side.
+  test.concurrent("connections that prove nothing keep no peer from the links, and no member from the bridge", async () => {
     const bridge = await processes.role<{ listen: string }>(on, [
       ...["bridge", "--listen", "127.0.0.1:0", "--limits", "maxUnproved=20,maxConnections=50"],
     ]);
@@ -67,7 +68,7 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     await client.close();
   });
 
-  test(
+  test.concurrent(
     "the bridge tells by a close frame who proved nothing in time, and whose member fell silent",
     async () => {
       const bridge = await processes.role<{ listen: string }>(on, ["bridge", "--listen", "127.0.0.1:0"]);
@@ -92,7 +93,7 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     30_000,
   );
 
-  test("connections that begin no TLS handshake keep no user and no peer from a port with TLS", async () => {
+  test.concurrent("connections that begin no TLS handshake keep no user and no peer from a port with TLS", async () => {
     const authority = new Authority();
     const { certFile, keyFile } = authority.sign("server", "IP:127.0.0.1");
     const link = ["--link-cert", certFile, "--link-key", keyFile, "--link-ca", authority.caFile];
