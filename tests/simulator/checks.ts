@@ -215,10 +215,11 @@ function told(model: Model, client: Client, faults: string[]): void {
   }
 }
 
-/** A client that does not read costs no more than it may. */
+/** A client that does not read costs no more than it may, and what alone is longer than that. */
 function bounded(model: Model, client: Client, faults: string[]): void {
   const { queue } = model.schedule.world;
-  const most = (queue?.maxQueuedBytes ?? 1 << 20) + SLACK_BYTES;
-  const { peak = 0 } = client.proxy.sockets.witnesses.get(client.user) ?? {};
+  const { maxQueuedBytes = 1 << 20 } = queue ?? {};
+  const { peak = 0, largest = 0 } = client.proxy.sockets.witnesses.get(client.user) ?? {};
+  const most = maxQueuedBytes + SLACK_BYTES + (largest > maxQueuedBytes ? largest : 0);
   if (peak > most) faults.push(`${peak} bytes were queued to ${client.user}, who may have ${most}`);
 }

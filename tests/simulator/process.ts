@@ -36,6 +36,8 @@ export interface Proxy extends Process {
 export interface Witness {
   /** Most bytes that were queued to the peer. */
   peak: number;
+  /** Most bytes that were sent at once. */
+  largest: number;
   /** When the taking side ended it. */
   endedAt: number | undefined;
 }
@@ -86,19 +88,21 @@ export class ProcessSockets implements Transport {
   }
 
   #take(connection: Connection, accept: (connection: Connection) => ConnectionHandler): ConnectionHandler {
-    const witness: Witness = { peak: 0, endedAt: undefined };
+    const witness: Witness = { peak: 0, largest: 0, endedAt: undefined };
     this.witnesses.set(connection.remoteAddress, witness);
     const { send, sendAll, close, terminate } = connection;
-    const sent = (taken: boolean): boolean => {
+    const sent = (taken: boolean, bytes: number): boolean => {
       witness.peak = Math.max(witness.peak, connection.bufferedAmount);
+      witness.largest = Math.max(witness.largest, bytes);
       return taken;
     };
     const ended = (): void => {
       witness.endedAt ??= this.#clock.now();
     };
     return this.#gate(accept(Object.assign(connection, {
-      send: (chunk: Uint8Array | string) => sent(send.call(connection, chunk)),
-      sendAll: (chunks: readonly (Uint8Array | string)[]) => sent(sendAll.call(connection, chunks)),
+      send: (chunk: Uint8Array | string) => sent(send.call(connection, chunk), chunk.length),
+      sendAll: (chunks: readonly (Uint8Array | string)[]) =>
+        sent(sendAll.call(connection, chunks), chunks.reduce((bytes, { length }) => bytes + length, 0)),
       close: (code?: number, reason?: string) => {
         ended();
         close.call(connection, code, reason);
