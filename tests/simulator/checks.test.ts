@@ -271,4 +271,12 @@ describe("at rest:", () => {
     bob.paused = true;
     expect(history.faults()).toEqual(["bob may not send any more"]);
   });
+
+  test("a client for which more was queued than may be is reported", () => {
+    const { history } = two({ queue: { capacity: 256, maxQueuedBytes: 1000 } });
+    const { witnesses } = history.proxy.sockets;
+    witnesses.set("ada", { peak: 5000, largest: 900, endedAt: undefined });
+    witnesses.set("bob", { peak: 5000, largest: 2000, endedAt: undefined });
+    expect(history.faults()).toEqual(["5000 bytes were queued to ada, who may have 3048"]);
+  });
 });

@@ -1,5 +1,6 @@
 /**
- * Switches that break the routers' side: the queue of a room, its announcement, its one source, its numbers.
+ * Switches that break the routers' side: the queue of a room, its announcement, its one source, its numbers, and what
+ * waits for a client.
  *
  * @module
  */
@@ -141,5 +142,15 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
     name: "at-most-once",
     breaks: "unacknowledged messages that a dead owner may have taken are sent again as well",
     edits: [route("      if (!entry.done) {\n        this", "      if (!entry) {\n        this")],
+  },
+  {
+    name: "cap",
+    breaks: "what waits for a client that does not read has no end",
+    edits: [{
+      file: "src/proxy/outgoing.ts",
+      find:
+        "if (this.#connection.bufferedAmount + this.#bytes + bytes > this.#most && !this.#letsBy(bytes)) {",
+      replace: "if (this.#most < 0 && !this.#letsBy(bytes)) {",
+    }],
   },
 ];
