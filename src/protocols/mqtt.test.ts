@@ -778,6 +778,20 @@ test("packets beyond the rate wait, each in its turn, whatever becomes of the me
   expect(bodies()).toEqual(["+0"]);
 });
 
+test("acknowledgements that wait behind the rate are none of the messages that it bounds", async () => {
+  const { channel, handler } = await open(5);
+  const publishAsBefore = channel.publish.bind(channel);
+  channel.publish = (...message) => {
+    publishAsBefore(...message);
+    channel.held = true;
+  };
+  const acks = Array.from({ length: 100 }, (_, id) => wire({ cmd: "puback", messageId: id + 1 }, 5));
+  const release = wire({ cmd: "pubrel", messageId: 7 }, 5);
+  const messages = [publish("r", "1", {}, 5), publish("r", "2", {}, 5)];
+  handler.data(new Uint8Array(Buffer.concat([...messages, ...acks, release])));
+  expect([channel.published.length, handler.waiting]).toEqual([1, 1]);
+});
+
 test("a client that was not read was not silent meanwhile", async () => {
   const { channel, handler } = await open(5, { connect: { keepalive: 1 } });
   channel.paused = true;
