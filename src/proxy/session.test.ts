@@ -518,6 +518,18 @@ describe("limits", () => {
     }
   });
 
+  test("what waits may end the session as the client ends, and leaves no timer behind", async () => {
+    const setup = new Setup({ messageRate: 10, messageBurst: 1 });
+    await setup.open();
+    const before = setup.clock.pending;
+    setup.session.events.data("+1 +2 +3");
+    setup.session.events.data("bye");
+    setup.onData = () => setup.channel.close();
+    setup.session.events.close({ kind: "peer" });
+    expect(setup.take()).toContain("closed peer");
+    expect(setup.clock.pending).toBe(before);
+  });
+
   test("who is a minute ahead in what has come already is ended, and so is who is read although it is not", async () => {
     const far = new Setup({ messageRate: 1, messageBurst: 1 });
     await far.open();
