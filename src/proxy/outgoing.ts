@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { utf8Bytes } from "../lib/body_size.ts";
 import type { Connection } from "../lib/transport.ts";
 import type { Chunk } from "../protocols/protocol.ts";
 
@@ -11,13 +12,12 @@ const ANSWER_BYTES = 64 << 10;
 /** Characters from which on a text's bytes are counted. */
 const LONG_TEXT = 64 << 10;
 
-const encoder = new TextEncoder();
 /** The same text goes to client after client. */
 let counted = { text: "", bytes: 0 };
 
 function bytesOf(chunk: Chunk): number {
   if (typeof chunk !== "string" || chunk.length < LONG_TEXT) return chunk.length;
-  if (counted.text !== chunk) counted = { text: chunk, bytes: encoder.encode(chunk).length };
+  if (counted.text !== chunk) counted = { text: chunk, bytes: utf8Bytes(chunk) };
   return counted.bytes;
 }
 
