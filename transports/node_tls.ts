@@ -60,7 +60,8 @@ function boundHandshakes(server: tls.Server, options: HandshakeOptions | undefin
   server.on("connection", (raw: Socket) => {
     const peer = peerOf(raw);
     const over = () => {
-      openings.delete(peer);
+      // Whoever goes may come again from the same port before its end is told.
+      if (openings.get(peer) === opening) openings.delete(peer);
       handshakes.end(opening);
     };
     const opening: Opening = { raw, over };

@@ -778,6 +778,39 @@ test("packets beyond the rate wait, each in its turn, whatever becomes of the me
   expect(bodies()).toEqual(["+0"]);
 });
 
+test("what leads to nothing counts against the rate as well, but acknowledgements do not", async () => {
+  const { channel, handler } = await open(5);
+  const moved = "$toychat/moved";
+  const twice = publish("r", "x", { qos: 2, messageId: 9 }, 5);
+  const packets: [Uint8Array, number][] = [
+    [subscribe(1, { [moved]: 0 }, {}, 5), 1],
+    [wire({ cmd: "unsubscribe", messageId: 2, unsubscriptions: [moved, "nowhere"] }, 5), 2],
+    [twice, 0],
+    [twice, 1],
+    [wire({ cmd: "puback", messageId: 1 }, 5), 0],
+    [wire({ cmd: "pubrel", messageId: 8 }, 5), 0],
+  ];
+  for (const [packet, cost] of packets) {
+    const before = channel.charged;
+    handler.data(packet);
+    expect(channel.charged - before).toBe(cost);
+  }
+});
+
+test("acknowledgements that wait behind the rate are none of the messages that it bounds", async () => {
+  const { channel, handler } = await open(5);
+  const publishAsBefore = channel.publish.bind(channel);
+  channel.publish = (...message) => {
+    publishAsBefore(...message);
+    channel.held = true;
+  };
+  const acks = Array.from({ length: 100 }, (_, id) => wire({ cmd: "puback", messageId: id + 1 }, 5));
+  const release = wire({ cmd: "pubrel", messageId: 7 }, 5);
+  const messages = [publish("r", "1", {}, 5), publish("r", "2", {}, 5)];
+  handler.data(new Uint8Array(Buffer.concat([...messages, ...acks, release])));
+  expect([channel.published.length, handler.waiting]).toEqual([1, 1]);
+});
+
 test("a client that was not read was not silent meanwhile", async () => {
   const { channel, handler } = await open(5, { connect: { keepalive: 1 } });
   channel.paused = true;

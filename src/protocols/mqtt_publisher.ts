@@ -56,6 +56,7 @@ export class MqttPublisher {
     const known = this.#inbox.get(packet.messageId);
     if (packet.dup) this.#peer.channel.metrics.count("toychat_mqtt_repeated_publishes_total");
     if (known !== undefined) {
+      this.#peer.channel.charge();
       if (known.qos === qos) return this.#inbox.repeat(known);
       return this.#peer.fail(REASON.protocolError, `packet identifier ${packet.messageId} is in use`);
     }

@@ -83,11 +83,12 @@ export class PacketReader {
     this.#kept = true;
   }
 
-  /** Whole packets that have come and are not yet read, but for one in two chunks. */
+  /** Whole packets that have come and are not yet read, but for acknowledgements, which are free, and one in two chunks. */
   get complete(): number {
     const chunk = this.#chunk;
     let count = 0;
-    for (let at = this.#at; at < chunk.length; count++) {
+    for (let at = this.#at; at < chunk.length;) {
+      const type = chunk[at]! >> 4;
       let length = 0;
       let i = at + 1;
       for (let factor = 1; i < chunk.length; factor *= 128) {
@@ -96,6 +97,7 @@ export class PacketReader {
       }
       at = i + length;
       if (at > chunk.length) break;
+      if (type !== TYPE.puback && type !== TYPE.pubrel) count++;
     }
     return count;
   }

@@ -60,6 +60,7 @@ export class MqttSubscriptions {
     };
     if (identified) return bad(REASON.subscriptionIdentifiersNotSupported);
     if (topic === MOVED_TOPIC) {
+      channel.charge();
       this.#moved = true;
       return answer(0);
     }
@@ -96,13 +97,12 @@ export class MqttSubscriptions {
   }
 
   #leave(topic: string, answer: (code: number) => void): void {
-    if (topic === MOVED_TOPIC) {
-      const was = this.#moved;
-      this.#moved = false;
-      return answer(was ? REASON.success : REASON.noSubscriptionExisted);
-    }
-    if (!this.#rooms.delete(topic)) return answer(REASON.noSubscriptionExisted);
-    this.#peer.channel.leave(topic, () => answer(REASON.success));
+    const { channel } = this.#peer;
+    if (this.#rooms.delete(topic)) return channel.leave(topic, () => answer(REASON.success));
+    channel.charge();
+    const moved = topic === MOVED_TOPIC && this.#moved;
+    if (moved) this.#moved = false;
+    answer(moved ? REASON.success : REASON.noSubscriptionExisted);
   }
 }
 

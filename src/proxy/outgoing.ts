@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { utf8Bytes } from "../lib/body_size.ts";
 import type { Connection } from "../lib/transport.ts";
 import type { Chunk } from "../protocols/protocol.ts";
 
@@ -11,13 +12,12 @@ const ANSWER_BYTES = 64 << 10;
 /** Characters from which on a text's bytes are counted. */
 const LONG_TEXT = 64 << 10;
 
-const encoder = new TextEncoder();
 /** The same text goes to client after client. */
 let counted = { text: "", bytes: 0 };
 
 function bytesOf(chunk: Chunk): number {
   if (typeof chunk !== "string" || chunk.length < LONG_TEXT) return chunk.length;
-  if (counted.text !== chunk) counted = { text: chunk, bytes: encoder.encode(chunk).length };
+  if (counted.text !== chunk) counted = { text: chunk, bytes: utf8Bytes(chunk) };
   return counted.bytes;
 }
 
@@ -53,7 +53,7 @@ export class Outgoing {
 
   /** Adds deliveries; `false`, and nothing is added, where too much waits already. */
   deliver(chunks: readonly Chunk[], bytes: number): boolean {
-    if (this.#connection.bufferedAmount + this.#bytes + bytes > this.#most && !this.#letsBy(bytes)) {
+    if (this.#connection.bufferedAmount + this.#bytes + bytes > this.#most && !this.#letsBy(bytes, 0)) {
       return false;
     }
     for (const chunk of chunks) if (chunk.length > 0) this.#chunks.push(chunk);
@@ -61,20 +61,19 @@ export class Outgoing {
     return true;
   }
 
-  #letsBy(bytes: number): boolean {
+  #letsBy(bytes: number, beside: number): boolean {
     // What has not been offered to the connection does not wait for the client.
     this.#write();
     const waiting = this.#connection.bufferedAmount;
     if (waiting <= this.#most) this.#large = bytes > this.#most ? bytes : 0;
-    return waiting + bytes <= this.#most + this.#large;
+    return waiting + bytes <= this.#most + beside + this.#large;
   }
 
   /** Adds an answer; `false` where that is too much. */
   answer(chunk: Chunk): boolean {
     const bytes = bytesOf(chunk);
-    if (this.#bytes + bytes > this.#most + ANSWER_BYTES + this.#large) {
-      return bytes > this.#most && this.deliver([chunk], bytes);
-    }
+    const most = this.#most + ANSWER_BYTES + this.#large;
+    if (this.#bytes + bytes > most && !this.#letsBy(bytes, ANSWER_BYTES)) return false;
     this.#chunks.push(chunk);
     this.#bytes += bytes;
     return true;

@@ -437,12 +437,27 @@ describe("limits", () => {
     expect(setup.metrics.get("toychat_slow_consumers_total")).toBe(1);
   });
 
+  test("answers of one turn do not end who reads, whatever was delivered before them", async () => {
+    const setup = new Setup({ maxQueuedBytes: 100_000 });
+    await setup.open();
+    for (let i = 0; i < 9; i++) setup.session.deliver(["x".repeat(10_000)]);
+    for (let i = 0; i < 9; i++) setup.channel.send("x".repeat(10_000));
+    setup.flush();
+    expect(setup.session.ending).toBe(false);
+  });
+
   test("answers of one turn have an end, too", async () => {
     const setup = new Setup({ maxQueuedBytes: 2048 });
     await setup.open();
+    setup.stuck = true;
     for (let i = 0; i < 100; i++) setup.channel.send("x".repeat(1024));
     setup.flush();
-    expect(setup.take()).toEqual(["end slow_consumer", "send farewell", "close 1001 slow_consumer"]);
+    expect(setup.take()).toEqual([
+      "sendAll 66 chunks",
+      "end slow_consumer",
+      "send farewell",
+      "close 1001 slow_consumer",
+    ]);
   });
 
   test("who is turned away hears why, once the protocol waits for the answer", async () => {
@@ -516,6 +531,18 @@ describe("limits", () => {
         who === "the client" ? "protocol closed" : "end shutting_down",
       ]);
     }
+  });
+
+  test("what waits may end the session as the client ends, and leaves no timer behind", async () => {
+    const setup = new Setup({ messageRate: 10, messageBurst: 1 });
+    await setup.open();
+    const before = setup.clock.pending;
+    setup.session.events.data("+1 +2 +3");
+    setup.session.events.data("bye");
+    setup.onData = () => setup.channel.close();
+    setup.session.events.close({ kind: "peer" });
+    expect(setup.take()).toContain("closed peer");
+    expect(setup.clock.pending).toBe(before);
   });
 
   test("who is a minute ahead in what has come already is ended, and so is who is read although it is not", async () => {

@@ -377,9 +377,10 @@ export class Session implements ClientChannel {
   }
 
   #closed(reason: CloseReason): void {
-    this.#linger?.();
     this.#intake.finish();
     this.#intake.stop();
+    // What has waited may have ended the session, too.
+    this.#linger?.();
     try {
       this.#handler.close(reason);
     } catch (error) {
