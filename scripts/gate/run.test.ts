@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
+import { until } from "../../tests/support/until.ts";
 import { run } from "./run.mjs";
 import { judge } from "./suite.mjs";
 
@@ -33,7 +34,7 @@ test("a command that does not end is killed, with the processes that it started"
     { stdio: "inherit", detached: true }); setInterval(() => {}, 1000)`;
   const result = await run(node(parent), { cwd, seconds: 5 });
   expect(result.problem).toBe("killed: it took more than 5 s");
-  expect(isAlive(result.output)).toBe(false);
+  await until(() => !isAlive(result.output), "the end of what was killed");
 });
 
 test.if(process.platform === "linux")("a process left behind is named and killed", async () => {
@@ -43,7 +44,7 @@ test.if(process.platform === "linux")("a process left behind is named and killed
   const result = await run(node(parent), { cwd, seconds: 20 });
   expect(result.problem).toContain("left 1 process(es) running");
   expect(result.problem).toContain("sleep 300");
-  expect(isAlive(result.output)).toBe(false);
+  await until(() => !isAlive(result.output), "the end of what was killed");
 });
 
 test("a command that does not exist is a problem, not an exception", async () => {
