@@ -58,7 +58,7 @@ export class Acceptance<Types extends ClusterTypes> {
     if (frame.user !== undefined && this.#tooLarge(frame, length)) return this.#refuseLarge(link, frame);
     const inbound: Inbound = { frame, n, link, since: this.#host.clock.now(), held: false };
     room.used = inbound.since;
-    if (room.phase !== "open" || room.busy) {
+    if (!room.ready) {
       inbound.held = true;
       link.send({ type: "held", room: room.name, session: frame.session, seq: frame.seq });
     }

@@ -43,7 +43,7 @@ export function ownerHandler<Types extends ClusterTypes>(host: OwnerHost<Types>)
       link.close("unexpected_frame", message);
     },
     confirmed: (link, n) => confirms.confirmed(link, n),
-    drain: () => {},
+    drain: (link) => rooms.drained(link),
     reset: (link, reason) => {
       log("info", "link_reset", { peer: link.peer.id, reason });
       confirms.reset(link);

@@ -81,6 +81,29 @@ describe("what happens in a room", () => {
     expect(events).toEqual(["open", "join", "later"]);
   });
 
+  test("waits for a link that has too much outstanding, where members are behind it", () => {
+    const told: FakeLink[] = [];
+    const room = new Room("r", 0, (_, link) => void told.push(link as FakeLink));
+    room.phase = "open";
+    const [near, far, nobody] = [new FakeLink("p1"), new FakeLink("p2"), new FakeLink("p3")] as const;
+    attach(room, near, "p1.i1.1");
+    attach(room, far, "p2.i1.1");
+    attach(room, nobody);
+    const done: number[] = [];
+    const enqueue = (n: number) => room.enqueue({ message: undefined, run: () => void done.push(n) });
+    nobody.full = true;
+    expect(room.ready).toBe(true);
+    enqueue(1);
+    far.full = true;
+    expect(room.ready).toBe(false);
+    enqueue(2);
+    enqueue(3);
+    expect([done, told.every((link) => link === far)]).toEqual([[1], true]);
+    far.full = false;
+    room.run();
+    expect([done, room.ready]).toEqual([[1, 2, 3], true]);
+  });
+
   test("stops when the room is sealed, after the job under way has ended", async () => {
     const room = open();
     const events: string[] = [];

@@ -106,18 +106,34 @@ export class Room {
   /** When it was last used. */
   used = 0;
   readonly #jobs: Deque<Job> = new Deque();
+  readonly #stopped: (room: Room, link: Link) => void;
   #busy = false;
   #whenIdle: (() => void) | undefined;
 
-  /** Makes a room that is not open yet; `since` is the time of it. */
-  constructor(name: string, since = 0) {
+  /**
+   * Makes a room that is not open yet; `since` is the time of it. `stopped` is told of the link that a job has to wait for:
+   * `run` is to be called when it has drained.
+   */
+  constructor(name: string, since = 0, stopped: (room: Room, link: Link) => void = () => {}) {
     this.name = name;
     this.since = since;
+    this.#stopped = stopped;
   }
 
   /** Whether a job is under way or waits. */
   get busy(): boolean {
     return this.#busy || this.#jobs.length > 0;
+  }
+
+  /** Whether a job that came now would be done at once. */
+  get ready(): boolean {
+    return this.phase === "open" && !this.busy && this.#fullLink === undefined;
+  }
+
+  /** A link that should not get more now, and has members here. */
+  get #fullLink(): Link | undefined {
+    for (const { link, members } of this.attachments.values()) if (link.full && members.size > 0) return link;
+    return undefined;
   }
 
   /** The users in it. */
@@ -216,12 +232,12 @@ export class Room {
     return taken;
   }
 
-  /** Runs what waits, as far as the room is open and not busy. */
+  /** Runs what waits, as far as the room is open and not busy, and all who have members in it take what it sends. */
   run(): void {
-    while (this.phase === "open" && !this.#busy) {
-      const job = this.#jobs.shift();
-      if (!job) return;
-      this.#start(job);
+    while (this.phase === "open" && !this.#busy && this.#jobs.length > 0) {
+      const link = this.#fullLink;
+      if (link) return this.#stopped(this, link);
+      this.#start(this.#jobs.shift() as Job);
     }
   }
 

@@ -21,6 +21,7 @@ import { Room } from "./room.ts";
 import type { RoomsHost } from "./rooms_host.ts";
 import { Sessions } from "./sessions.ts";
 import { Settlement } from "./settlement.ts";
+import { StoppedRooms } from "./stopped_rooms.ts";
 
 const FORGET_MS = 60_000;
 
@@ -34,6 +35,7 @@ export class Rooms<Types extends ClusterTypes> {
   readonly #attendance: Attendance<Types>;
   readonly #merging: Merging<Types>;
   readonly #partings: Partings;
+  readonly #stopped: StoppedRooms;
   readonly #releases: Releases<Types>;
   readonly #host: RoomsHost<Types>;
   readonly #capacity: Capacity;
@@ -67,6 +69,7 @@ export class Rooms<Types extends ClusterTypes> {
       here: (room) => this.#here(room),
       held: () => this.#held(),
     });
+    this.#stopped = new StoppedRooms(host.metrics);
     this.#partings = new Partings((room, reason) => this.#closed(room, reason));
     this.#acceptance = new Acceptance({
       clock,
@@ -136,9 +139,18 @@ export class Rooms<Types extends ClusterTypes> {
 
   #room(name: string): Room {
     let room = this.#rooms.get(name);
-    if (!room) this.#rooms.set(name, room = new Room(name, this.#host.clock.now()));
+    if (!room) this.#rooms.set(name, room = this.#newRoom(name));
     room.used = this.#host.clock.now();
     return room;
+  }
+
+  #newRoom(name: string): Room {
+    return new Room(name, this.#host.clock.now(), (room, link) => this.#stopped.add(room, link));
+  }
+
+  /** A link has drained: it takes more of the rooms. */
+  drained(link: Link): void {
+    this.#stopped.release(link);
   }
 
   #owns(name: string): boolean {
@@ -333,6 +345,7 @@ export class Rooms<Types extends ClusterTypes> {
       room.attachments.delete(link);
       this.#forgetUnused(room);
     }
+    this.#stopped.release(link);
     this.sessions.reset(link, reason);
     this.#openAll();
   }

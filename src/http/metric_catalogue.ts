@@ -212,6 +212,11 @@ const COUNTERS: readonly MetricRow[] = [
     "proxy chat",
     "Times that a sender was not read on as too much of its was under way.",
   ],
+  [
+    "toychat_rooms_pushed_back_total",
+    "chat",
+    "Times that a room waited as a proxy with members in it had too much outstanding.",
+  ],
   ["toychat_authentications_refused_total", "proxy", "Clients whose credentials were refused."],
   [
     "toychat_authentications_expired_total",

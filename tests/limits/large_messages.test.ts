@@ -9,7 +9,7 @@ import { publish, subscribe } from "../support/mqtt_wire.ts";
 import { Processes } from "../support/processes.ts";
 import { runtimes } from "../support/runtimes.ts";
 import { until } from "../support/until.ts";
-import { Json, metric, RawMqtt, startDev } from "./support.ts";
+import { Json, metric, MIB, type Ports, RawMqtt, startDev } from "./support.ts";
 
 const MOST = 1 << 20;
 const LIMITS = `maxMessageBytes=${MOST},maxQueuedBytes=${8 * MOST}`;
@@ -61,4 +61,38 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     for (const client of readers) await client.close();
     speaker.socket.close();
   });
+
+  test(
+    "users cannot together send more than a proxy's link holds: all of it comes, and no link ends",
+    async () => {
+      const bridge = await processes.role<{ listen: string }>(on, ["bridge", "--listen", "127.0.0.1:0"]);
+      const url = `ws://${bridge.ready.listen}/rpc`;
+      const chat = await processes.role<Ports>(on, ["chat", "--bridge", url, "--http", "0"]);
+      const start = () => processes.role<Ports>(on, ["proxy", "--bridge", url, "--mqtt", "0", "--http", "0"]);
+      const proxies = [await start(), await start()];
+      const readers = await Promise.all(
+        proxies.map(({ ready }, n) => connectClient(ready, "mqtt5", `reader${n}`, { qos: 1 })),
+      );
+      for (const reader of readers) await reader.join("r");
+      const quiet = await Json.open(proxies[0]!.ready, "quiet");
+      quiet.send({ type: "join", room: "quiet" });
+      await quiet.hears("joined");
+      // In JSON each takes six times as much.
+      const body = "\x01".repeat(MIB / 4);
+      const talkers: RawMqtt[] = [];
+      for (let n = 0; n < 16; n++) talkers.push(await RawMqtt.open(proxies[n % 2]!.ready, 5, `talker${n}`));
+      for (const { raw } of talkers) raw.write(publish("r", body, { qos: 1, messageId: 1 }, 5));
+      for (const talker of talkers) expect((await talker.packet("puback")).reasonCode ?? 0).toBe(0);
+      for (const reader of readers) {
+        await until(() => reader.heard.length >= talkers.length, () => `${reader.heard.length} messages`);
+      }
+      expect(await metric(chat.ready, "toychat_links_reset_total")).toBe(0);
+      expect(await metric(chat.ready, "toychat_rooms_pushed_back_total")).toBeGreaterThan(0);
+      expect(quiet.heard.filter(({ type }) => type === "moved")).toEqual([]);
+      for (const { raw } of talkers) raw.close();
+      for (const reader of readers) await reader.close();
+      quiet.socket.close();
+    },
+    30_000,
+  );
 });
