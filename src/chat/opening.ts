@@ -43,13 +43,9 @@ function introduction<Types extends ClusterTypes>(
   listeners: Listeners<Types>,
 ): Job[] {
   const jobs: Job[] = [{ message: undefined, run: () => listeners.emit("open", room.name, reason) }];
-  for (const member of room.members.values()) {
-    const run = (): void | Promise<void> => {
-      if (room.members.get(member.user.sessionId) === member) {
-        return listeners.emit("join", member.user, room.name);
-      }
-    };
-    jobs.push({ message: undefined, run });
+  // Also of whoever leaves while a listener takes its time: that has its turn behind this.
+  for (const { user } of room.members.values()) {
+    jobs.push({ message: undefined, run: () => listeners.emit("join", user, room.name) });
   }
   return jobs;
 }

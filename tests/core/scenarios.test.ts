@@ -380,6 +380,20 @@ describe("what an application sends", () => {
   });
 });
 
+test("a user who leaves while the listener of a room's opening takes its time has joined before", async () => {
+  const heard: string[] = [];
+  const stage = await Stage.set(1, (chat, clock) => {
+    chat.on("open", () => delay(clock, 1000));
+    chat.on("join", (user) => void heard.push(`${user.userId} joined`));
+    chat.on("leave", (user) => void heard.push(`${user.userId} left`));
+  });
+  const room = stage.room(stage.chats[0]!);
+  const [ada] = [await stage.user("ada", 0, room), await stage.user("bob", 1, room)];
+  ada.leave(room);
+  await stage.run(2000);
+  expect(heard).toEqual(["ada joined", "bob joined", "ada left"]);
+});
+
 describe("a server that is stopped while it starts", () => {
   test("leaves nothing behind, and says so to who started it", async () => {
     const stage = await Stage.set(1);
