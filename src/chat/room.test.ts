@@ -81,29 +81,6 @@ describe("what happens in a room", () => {
     expect(events).toEqual(["open", "join", "later"]);
   });
 
-  test("waits for a link that has too much outstanding, where members are behind it", () => {
-    const told: FakeLink[] = [];
-    const room = new Room("r", 0, (_, link) => void told.push(link as FakeLink));
-    room.phase = "open";
-    const [near, far, nobody] = [new FakeLink("p1"), new FakeLink("p2"), new FakeLink("p3")] as const;
-    attach(room, near, "p1.i1.1");
-    attach(room, far, "p2.i1.1");
-    attach(room, nobody);
-    const done: number[] = [];
-    const enqueue = (n: number) => room.enqueue({ message: undefined, run: () => void done.push(n) });
-    nobody.full = true;
-    expect(room.ready).toBe(true);
-    enqueue(1);
-    far.full = true;
-    expect(room.ready).toBe(false);
-    enqueue(2);
-    enqueue(3);
-    expect([done, told.every((link) => link === far)]).toEqual([[1], true]);
-    far.full = false;
-    room.run();
-    expect([done, room.ready]).toEqual([[1, 2, 3], true]);
-  });
-
   test("stops when the room is sealed, after the job under way has ended", async () => {
     const room = open();
     const events: string[] = [];
@@ -122,10 +99,36 @@ describe("what happens in a room", () => {
 });
 
 describe("a message that waits", () => {
-  function hold(room: Room, link: FakeLink, seq: number, since: number): void {
+  function hold(room: Room, link: FakeLink, seq: number, since: number, run = () => {}): void {
     const frame = { type: "message" as const, room: "r", session: "p1.b.1", seq, body: seq };
-    room.enqueue({ message: { frame, n: seq, link, since, held: true }, run() {} });
+    room.enqueue({ message: { frame, n: seq, link, since, held: true }, run });
   }
+
+  test("does so for a link that has too much outstanding, where members are behind it, and events do not", () => {
+    const told: FakeLink[] = [];
+    const room = new Room("r", 0, (_, link) => void told.push(link as FakeLink));
+    room.phase = "open";
+    const [near, far, nobody] = [new FakeLink("p1"), new FakeLink("p2"), new FakeLink("p3")] as const;
+    attach(room, near, "p1.i1.1");
+    attach(room, far, "p2.i1.1");
+    attach(room, nobody);
+    const done: (number | string)[] = [];
+    const message = (n: number) => hold(room, near, n, 0, () => void done.push(n));
+    const event = (name: string) => room.enqueue({ message: undefined, run: () => void done.push(name) });
+    nobody.full = true;
+    expect(room.ready).toBe(true);
+    message(1);
+    far.full = true;
+    expect(room.ready).toBe(false);
+    event("at the front");
+    message(2);
+    event("behind");
+    message(3);
+    expect([done, new Set(told)]).toEqual([[1, "at the front"], new Set([far])]);
+    far.full = false;
+    room.run();
+    expect([done, room.ready]).toEqual([[1, "at the front", 2, "behind", 3], true]);
+  });
 
   test("is taken back by its link, and the others keep their order", () => {
     const room = new Room("r");

@@ -111,7 +111,7 @@ export class Room {
   #whenIdle: (() => void) | undefined;
 
   /**
-   * Makes a room that is not open yet; `since` is the time of it. `stopped` is told of the link that a job has to wait for:
+   * Makes a room that is not open yet; `since` is the time of it. `stopped` is told of the link that a message waits for:
    * `run` is to be called when it has drained.
    */
   constructor(name: string, since = 0, stopped: (room: Room, link: Link) => void = () => {}) {
@@ -125,7 +125,7 @@ export class Room {
     return this.#busy || this.#jobs.length > 0;
   }
 
-  /** Whether a job that came now would be done at once. */
+  /** Whether a message that came now would have its turn at once. */
   get ready(): boolean {
     return this.phase === "open" && !this.busy && this.#fullLink === undefined;
   }
@@ -232,12 +232,15 @@ export class Room {
     return taken;
   }
 
-  /** Runs what waits, as far as the room is open and not busy, and all who have members in it take what it sends. */
+  /** Runs what waits, as far as the room is open and not busy. A message waits for all links with members. */
   run(): void {
-    while (this.phase === "open" && !this.#busy && this.#jobs.length > 0) {
-      const link = this.#fullLink;
+    while (this.phase === "open" && !this.#busy) {
+      const job = this.#jobs.peek();
+      if (!job) return;
+      const link = job.message && this.#fullLink;
       if (link) return this.#stopped(this, link);
-      this.#start(this.#jobs.shift() as Job);
+      this.#jobs.shift();
+      this.#start(job);
     }
   }
 

@@ -17,7 +17,11 @@ test("what waits for a link goes on when it is released, and waits for the next 
     link.full = true;
   }
   let done = 0;
-  for (let n = 0; n < 3; n++) room.enqueue({ message: undefined, run: () => void done++ });
+  for (let seq = 1; seq <= 3; seq++) {
+    const frame = { type: "message" as const, room: "r", session: "p1.i1.1", seq, body: seq };
+    const message = { frame, n: seq, link: links[0], since: 0, held: true };
+    room.enqueue({ message, run: () => void done++ });
+  }
   const waits: number[] = [];
   for (const link of links) {
     link.full = false;

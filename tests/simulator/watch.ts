@@ -73,9 +73,9 @@ export class Watch {
     const all: Process[] = [...cluster.serving(cluster.chats), ...cluster.serving(cluster.proxies)];
     const digests = new Set(all.map(({ membership }) => membership.view.digest));
     const held = all.every(({ membership, frozen }) => !frozen && membership.lease?.held());
-    // One that has just died may be in it still.
-    const alive = all[0]?.membership.view.members.every(({ id }) => cluster.find(id)?.clock.alive);
-    return digests.size === 1 && held && alive && !cluster.disturbed ? [...digests][0] : undefined;
+    // One that has just died, or stops, may be in it still.
+    const serve = all[0]?.membership.view.members.every(({ id }) => cluster.find(id)?.running);
+    return digests.size === 1 && held && serve && !cluster.disturbed ? [...digests][0] : undefined;
   }
 
   /** Rooms that somebody is in. */
