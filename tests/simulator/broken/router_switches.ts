@@ -149,8 +149,8 @@ export const ROUTER_SWITCHES: readonly Switch[] = [
     edits: [{
       file: "src/proxy/outgoing.ts",
       find:
-        "if (this.#connection.bufferedAmount + this.#bytes + bytes > this.#most && !this.#letsBy(bytes)) {",
-      replace: "if (this.#most < 0 && !this.#letsBy(bytes)) {",
+        "if (this.#connection.bufferedAmount + this.#bytes + bytes > this.#most && !this.#letsBy(bytes, 0)) {",
+      replace: "if (this.#most < 0 && !this.#letsBy(bytes, 0)) {",
     }],
   },
 ];
