@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { rpc, RpcBridge, SECRET } from "../../tests/support/rpc_bridge.ts";
+import { rpc, RpcBridge } from "../../tests/support/rpc_bridge.ts";
 import { ToychatError } from "../lib/errors.ts";
-import { askBridge } from "../membership/bridge_ask.ts";
 
 const RPC_KEY = "the-rpc-key-of-the-agent";
 
@@ -222,54 +221,4 @@ describe("operators", () => {
     const busy = await world.post(rpc("serf.members"), "admin");
     expect(busy.body.error?.data).toEqual({ code: "too_many_agent_calls" });
   });
-});
-
-test("askBridge gets one answer by the public methods, waits for a bridge that starts, and gives up in time", async () => {
-  const { transport, clock } = world;
-  const ask = (method: string, timeoutMs = 3000) =>
-    askBridge(
-      {
-        url: "ws://127.0.0.1:7374/rpc",
-        transport,
-        clock,
-        secret: SECRET,
-        tls: undefined,
-        cluster: "toychat",
-        timeoutMs,
-      },
-      method,
-      {},
-    );
-  await expect(world.finish(ask("status", 500))).rejects.toMatchObject({ code: "bridge_unreachable" });
-  const early = ask("members.list");
-  await world.clock.run(300);
-  await world.start();
-  expect(await world.finish(early)).toMatchObject({ members: [], slots: 0 });
-  await expect(world.finish(ask("no.such"))).rejects.toMatchObject({ code: "rpc_error" });
-  await world.clock.until(() => transport.count().connections === 0, 2000);
-});
-
-test("askBridge ends, and says so, where the bridge hangs once it has let the asker in", async () => {
-  const { transport, clock } = world;
-  await world.start();
-  world.agent.answer = () => new Promise(() => {});
-  const url = "ws://127.0.0.1:7374/rpc";
-  const options = {
-    url,
-    transport,
-    clock,
-    secret: SECRET,
-    tls: undefined,
-    cluster: "toychat",
-    timeoutMs: 3000,
-  };
-  const from = clock.now();
-  const asked = world.finish(askBridge(options, "serf.members", {}));
-  await expect(asked).rejects.toMatchObject({
-    code: "bridge_unreachable",
-    message: expect.stringContaining("has not answered serf.members within 10 s"),
-  });
-  expect(clock.now() - from).toBeLessThan(10_500);
-  await clock.until(() => transport.count().connections === 0, 2000);
-  expect(transport.count().connections).toBe(0);
 });

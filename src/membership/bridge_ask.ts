@@ -12,6 +12,8 @@ import type { RpcParams } from "./json_rpc.ts";
 export type AskOptions = Omit<BridgeLinkOptions, "onNotification">;
 
 const RETRY_MS = 100;
+/** An attempt that had this long and heard nothing says that nothing answers. */
+const FAIR_MS = 1000;
 /** Longer than any method that is asked so: `cluster.drain` waits 2 s for another host. */
 const ANSWER_MS = 10_000;
 
@@ -24,9 +26,10 @@ const ANSWER_MS = 10_000;
 export async function askBridge(options: AskOptions, method: string, params: object): Promise<RpcParams> {
   const { clock, url, timeoutMs } = options;
   const until = clock.now() + timeoutMs;
+  let last: unknown;
   for (;;) {
+    const left = Math.max(1, until - clock.now());
     try {
-      const left = Math.max(1, until - clock.now());
       const link = await openBridgeLink({ ...options, timeoutMs: left, onNotification: () => {} });
       try {
         return await callWithin(link, options, method, params);
@@ -36,7 +39,9 @@ export async function askBridge(options: AskOptions, method: string, params: obj
     } catch (error) {
       const code = error instanceof ToychatError ? error.code : "";
       if (!AGAIN.includes(code)) throw error;
-      if (clock.now() + RETRY_MS >= until) throw bridgeUnreachable(url, timeoutMs, error);
+      // An attempt that the end of the time cut short knows less than the one before it.
+      if (last === undefined || code !== "connect_timeout" || left >= FAIR_MS) last = error;
+      if (clock.now() + RETRY_MS >= until) throw bridgeUnreachable(url, timeoutMs, last);
       await delay(clock, RETRY_MS);
     }
   }
