@@ -111,15 +111,18 @@ test("who is not in after the time goes: without a word where it said none, else
   admission.opening(opening.session);
   const quick = come(new FakeSession("a", 1000));
   open(quick);
+  const refused = come(new FakeSession("a", 1000));
+  refused.end("refused");
   const late = come(new FakeSession("a", 1001));
   admission.sweep(5999);
   expect([silent, opening, late].map(({ fate }) => fate)).toEqual(["", "", ""]);
   admission.sweep(6000);
   admission.sweep(6000);
-  expect([silent, opening, quick, late].map(({ fate }) => fate)).toEqual([
+  expect([silent, opening, quick, refused, late].map(({ fate }) => fate)).toEqual([
     "terminated",
     "authentication_timeout",
     "",
+    "refused",
     "",
   ]);
   expect(metrics.get("toychat_authentication_timeouts_total")).toBe(2);

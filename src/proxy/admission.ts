@@ -133,6 +133,8 @@ export class Admission {
     const before = now - this.#limits.authenticationMs;
     for (const session of this.#silent) {
       if (session.since > before) break;
+      // One that was ended for another reason only waits for its client to close.
+      if (session.ending) continue;
       this.#silent.delete(session);
       this.#metrics.count("toychat_authentication_timeouts_total");
       session.terminate();
