@@ -22,6 +22,9 @@ export interface BunUpgrade {
 /** Bun's `send` returns this when it had to queue the message. */
 const QUEUED = -1;
 
+/** Why a WebSocket ended, in Bun's words, where a message was longer than `maxPayloadLength`. */
+const TOO_BIG = "Received too big message";
+
 /** One WebSocket of `Bun.serve`. */
 export class BunWebSocketConnection extends BaseConnection {
   override readonly kind = "messages";
@@ -98,7 +101,12 @@ export class BunWebSocketConnection extends BaseConnection {
   /** The WebSocket is gone. 1006 stands for an end without a close frame. */
   onClose(code: number, reason: string): void {
     if (code === 1006) {
-      this.finish({ kind: "error", code, message: reason || "lost without a close frame" }, this.#sentClose);
+      // A message over the server's own limit is known by Bun's words for it alone.
+      const lost = reason === TOO_BIG ? 1009 : code;
+      this.finish(
+        { kind: "error", code: lost, message: reason || "lost without a close frame" },
+        this.#sentClose,
+      );
     } else this.finish({ kind: "peer", code, message: reason }, this.#sentClose);
     this.#drop();
   }

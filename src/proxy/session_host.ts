@@ -22,6 +22,9 @@ import type { ProxyRooms } from "./proxy_rooms.ts";
 import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
+/** Close code of a WebSocket for a message that is too long (RFC 6455, 7.4.1). */
+const MESSAGE_TOO_BIG = 1009;
+
 /** What a session needs from its proxy. */
 export interface SessionHost {
   readonly clock: Clock;
@@ -116,6 +119,7 @@ function publisher({ metrics, router, listeners }: SessionParts): SessionHost["p
 }
 
 function closed(parts: SessionParts, session: Session, reason: CloseReason): void {
+  countTooLarge(parts, session, reason);
   if (!parts.sessions.delete(session) || !session.sender) return;
   const why = parts.running() ? endOf(reason) : "proxy stopped";
   parts.rooms.ended(session, why);
@@ -123,4 +127,10 @@ function closed(parts: SessionParts, session: Session, reason: CloseReason): voi
     if (!link.ended) link.send({ type: "gone", session: session.id, reason: why });
   }
   parts.listeners.emit("disconnect", userOf(session), why);
+}
+
+/** What a transport refuses for its size, no protocol has seen. */
+function countTooLarge({ metrics }: SessionParts, session: Session, { kind, code }: CloseReason): void {
+  if (kind !== "error" || code !== MESSAGE_TOO_BIG) return;
+  metrics.count(session.sender ? "toychat_messages_too_large_total" : "toychat_hellos_too_large_total");
 }

@@ -147,7 +147,8 @@ export function webSocketCases(make: () => Transport, test: Registrar): void {
     near.connection.send("x".repeat(3 * MEGABYTE));
     await until(() => far.size === 3 * MEGABYTE, "the message at the limit");
     near.connection.send("x".repeat(3 * MEGABYTE + 1));
-    assert.equal((await far.ended()).kind, "error");
+    const reason = await far.ended();
+    assert.deepEqual([reason.kind, reason.code], ["error", 1009]);
     assert.equal(far.received.length, 1);
     await done(near, far);
   });
