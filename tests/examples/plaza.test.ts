@@ -101,6 +101,17 @@ describe.each(runtimes())("examples/plaza.ts on $name", ({ name }) => {
 });
 
 describe("examples/plaza.ts", () => {
+  test.each(runtimes())(
+    "says what it takes where it is given something else, on $name",
+    async ({ command }) => {
+      const plaza = processes.spawn([...command, "examples/plaza.ts", "--http", "8090"]);
+      expect(await plaza.exit).toEqual({ code: 2, signal: null });
+      expect(plaza.stderr).toContain("'--http'");
+      expect(plaza.stderr).toContain("usage: plaza.ts [--verbose]");
+      expect(plaza.stdout).toBe("");
+    },
+  );
+
   test("takes free ports where the usual ones are taken", async () => {
     const usual = [1883, 1884, 8080, 8081, 7374];
     for (const port of usual) await take(port);
