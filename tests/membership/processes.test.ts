@@ -24,9 +24,9 @@ function said(running: Running, event: string): unknown[] {
     .filter((line) => line.event === event).map((line) => line.value);
 }
 
-function sees(running: Running, ids: string, ms = 20_000): Promise<true> {
+function sees(running: Running, ids: string): Promise<true> {
   const find = (): true | undefined => said(running, "view").at(-1) === ids ? true : undefined;
-  return running.until(find, `see the members ${ids}`, ms);
+  return running.until(find, `see the members ${ids}`);
 }
 
 const says = (running: Running, event: string): Promise<unknown> =>
@@ -55,7 +55,13 @@ test.each(runtimes().map(({ name }) => name))(
     await Promise.all([a, b, c].map((member) => sees(member, "a,b,c")));
 
     await c.kill();
-    await Promise.all([sees(a, "a,b", 2000), sees(b, "a,b", 2000)]);
+    await Promise.all([sees(a, "a,b"), sees(b, "a,b")]);
+    const withdrawn = await bridge.until(
+      ({ stderr }) => /member_withdrawn (\{"id":"c".*\})/.exec(stderr)?.[1],
+      "say why it has withdrawn c",
+    );
+    // By the end of its connection, before it was silent for as long as one that is frozen.
+    expect(JSON.parse(withdrawn)).toMatchObject({ id: "c", reason: "closed" });
 
     const views = said(a, "view").length;
     await bridge.kill();
