@@ -113,7 +113,7 @@ export class SerfAgent {
     if (waitReady === false) return;
     const ready = ({ stdout }: Running): true | undefined =>
       stdout.includes("Serf agent running!") ? true : undefined;
-    await running.until(ready, "run", 15_000);
+    await running.until(ready, "run", 40_000);
   }
 
   /** Sends a signal (default SIGKILL, as a crash) and waits for the end; SIGSTOP and SIGCONT are sent alone. */
