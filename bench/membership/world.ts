@@ -15,7 +15,6 @@ import { clusterTag, encodeHost, HOST_TAG, hostHash } from "../../src/membership
 import { encodeAnswer, encodeQuestion, LIVE_QUERY } from "../../src/membership/serf/live_query.ts";
 import type { Member } from "../../src/membership/view.ts";
 import { type FakeMember, fakeMember, FakeSerfAgent } from "../../tests/support/fake_serf_agent.ts";
-import { freePort } from "../../tests/support/serf_agents.ts";
 import { systemTransport } from "../../transports/system.ts";
 
 /** Milliseconds from an event to the tag that follows it, and within which hosts answer, as real agents take. */
@@ -86,7 +85,7 @@ const simulated = Array.from({ length: hosts }, (_, i) => new SimulatedHost(i + 
 const agent = new FakeSerfAgent({
   transport: await systemTransport(),
   name: "host-0",
-  port: await freePort(),
+  port: 0,
   onQuery: ({ name, filterNodes, answer }) => {
     if (name !== LIVE_QUERY || filterNodes.length > 0) return;
     for (const [i, host] of simulated.entries()) {

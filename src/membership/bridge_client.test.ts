@@ -80,6 +80,24 @@ describe("joining", () => {
     expect(cluster.clock.pending).toBe(0);
   });
 
+  test("a bridge that comes too late to let it in is not said to be missing", async () => {
+    const joining = cluster.membership({ timeoutMs: 5000 }).join({
+      id: "chat-1",
+      role: "chat",
+      address: "h:1",
+    });
+    await cluster.clock.run(4700);
+    await cluster.startBridge();
+    await expect(cluster.finish(joining)).rejects.toMatchObject({
+      code: "bridge_unreachable",
+      message: expect.stringContaining(
+        `the bridge at ${cluster.url} has not let this process in within 5 s`,
+      ),
+    });
+    await cluster.clock.run(1000);
+    expect(incarnations()).toEqual([]);
+  });
+
   test("open follows the views without joining", async () => {
     await cluster.startBridge();
     const membership = cluster.membership();

@@ -11,7 +11,7 @@ import { limitLog } from "../lib/log_limit.ts";
 import { Metrics } from "../lib/metrics.ts";
 import type { ClientTlsOptions, Transport } from "../lib/transport.ts";
 import { BridgeLease } from "./bridge_lease.ts";
-import { bridgeUnreachable } from "./bridge_link.ts";
+import { bridgeTooSlow, bridgeUnreachable } from "./bridge_link.ts";
 import { BridgeLoop } from "./bridge_loop.ts";
 import type { Lease, MemberInfo, Membership } from "./membership.ts";
 import { checkMember } from "./names.ts";
@@ -213,9 +213,13 @@ export class BridgeMembership implements Membership {
 
   /** What comes of a wait that was too long: a bridge that answers and refuses has said why. */
   #late(): unknown {
-    const { refusal, lastError } = this.#loop;
+    const { connected, refusal, lastError } = this.#loop;
     if (!this.#taken) this.#loop.pause();
-    return refusal ?? bridgeUnreachable(this.#url, this.#timeoutMs, lastError);
+    if (refusal !== undefined) return refusal;
+    // What has failed before the bridge came does not matter any more.
+    return connected
+      ? bridgeTooSlow(this.#url, this.#timeoutMs)
+      : bridgeUnreachable(this.#url, this.#timeoutMs, lastError);
   }
 
   /** Checks a view and makes it the current one. Throws where it is malformed. */

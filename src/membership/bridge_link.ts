@@ -175,6 +175,17 @@ export function bridgeUnreachable(url: string, timeoutMs: number, last: unknown)
   );
 }
 
+/** The error of who has reached a bridge, and was not let in in time. */
+export function bridgeTooSlow(url: string, timeoutMs: number): ToychatError {
+  return new ToychatError(
+    "bridge_unreachable",
+    `the bridge at ${url} has not let this process in within ${
+      timeoutMs / 1000
+    } s: it has only just started, or ` +
+      "hangs; try again, and restart the bridge if that does not help",
+  );
+}
+
 function checkBridge(bridge: unknown, url: string, method: string): string {
   if (typeof bridge === "string" && /^[a-z0-9]{1,32}$/.test(bridge)) return bridge;
   throw refused(url, `its answer to ${method} is malformed`);

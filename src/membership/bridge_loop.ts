@@ -95,6 +95,11 @@ export class BridgeLoop {
     return this.#link && this.#registration.refusal;
   }
 
+  /** Whether there is a bridge that has taken this process for one of its own. */
+  get connected(): boolean {
+    return this.#link !== undefined;
+  }
+
   /** Whether it has begun and not stopped. */
   get running(): boolean {
     return this.#refused !== undefined;

@@ -1,5 +1,5 @@
 /**
- * A process that serves a bridge. Argument: the port, 0 for any.
+ * A process that serves a bridge. Argument: the address where it listens.
  *
  * @module
  */
@@ -7,10 +7,10 @@ import process from "node:process";
 import { Bridge } from "../../src/http/bridge.ts";
 import { systemTransport } from "../../transports/system.ts";
 
-const port = Number(process.argv[2] ?? "0");
+const host = process.argv[2] ?? "127.0.0.1";
 const bridge = new Bridge({
   transport: await systemTransport(),
-  listen: { host: "127.0.0.1", port },
+  listen: { host, port: 7374 },
   secret: "s3cret",
   log: (level, event, fields) => console.error(level, event, JSON.stringify(fields)),
 });

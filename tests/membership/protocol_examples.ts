@@ -110,7 +110,7 @@ async function playSocket({ headers, lines }: Example, address: string): Promise
   let wanted = 0;
   for (const { sent, text } of lines) {
     if (sent) socket.send(text);
-    else await until(() => received.length > wanted, `an answer like ${text}`, 5000).then(() => wanted++);
+    else await until(() => received.length > wanted, `an answer like ${text}`).then(() => wanted++);
   }
   socket.close();
   return received;

@@ -22,7 +22,7 @@ export interface Talker {
 const EVERY_MS = 150;
 /** So many times of saying something take 7.5 s. */
 const LONG = 50;
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 /** On each host two users; on every second one of them MQTT 3.1.1. */
 const CASTS: readonly (readonly ClientKind[])[] = [["ws", "mqtt5"], ["ws", "mqtt4"]];
 

@@ -10,7 +10,7 @@ import { systemTransport } from "../../transports/system.ts";
 import type { ClientPorts } from "../support/crowd.ts";
 import { cli, type Processes, type Ready, type Running } from "../support/processes.ts";
 import { root, type Runtime } from "../support/runtimes.ts";
-import type { SerfAgent } from "../support/serf_agents.ts";
+import { loopbackAddress, type SerfAgent } from "../support/serf_agents.ts";
 
 /** What the ready line of a ChatServer says. */
 export interface ChatReady {
@@ -133,9 +133,9 @@ export class SerfHostProcesses {
     return this.view.members.find((member) => member.id === id);
   }
 
-  /** Starts the bridge, on the port that it had before. */
+  /** Starts the bridge, where it was before: at an address that nobody else takes meanwhile. */
   async startBridge(more: readonly string[] = []): Promise<void> {
-    const listen = this.#bridge?.ready.listen ?? "127.0.0.1:0";
+    const listen = this.#bridge?.ready.listen ?? `${loopbackAddress()}:7374`;
     const args = ["bridge", "--listen", listen, "--serf", this.agent.rpc, ...more];
     this.#bridge = await this.start("bridge", args);
     if (this.#membership) return;

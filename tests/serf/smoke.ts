@@ -22,7 +22,7 @@ client.start();
 await client.ready();
 await client.setTags(new Map([["role", "web"], ["__proto__", "é"], ["long", "x".repeat(300)]]), ["gone"]);
 await client.userEvent("hello", bytes("wörld"));
-const answers = await client.query("q", bytes("all"), { acks: true, timeoutMs: 500 });
+const answers = await client.query("q", bytes("all"), { acks: true, timeoutMs: 2000 });
 const [self] = await client.membersFiltered({ tags: new Map([["role", "w.b"]]), status: "alive" });
 const members = await client.members();
 const refused = await client.join(["127.0.0.1:1"]).catch((error) => error.code);

@@ -175,7 +175,7 @@ class MqttJsClient extends RecordingClient {
       clientId: name,
       protocolVersion: kind === "mqtt5" ? 5 : 4,
       reconnectPeriod: 0,
-      connectTimeout: 10_000,
+      connectTimeout: 30_000,
     });
     const self = new MqttJsClient(client, name, kind, options);
     await client.subscribeAsync(MOVED, { qos: 0 });

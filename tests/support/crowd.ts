@@ -41,6 +41,8 @@ const CASTS: readonly (readonly [kind: ClientKind, acknowledged: boolean])[][] =
 ];
 /** Milliseconds between two messages of one client. */
 const EVERY_MS = 12;
+/** Longest wait for what is on its way: a busy machine has much to deliver. */
+const WAIT_MS = 60_000;
 /** A client with so many unanswered messages says no more. */
 const MOST_PENDING = 64;
 
@@ -163,7 +165,7 @@ export class Crowd {
         }
       }
     };
-    await until(() => missing() === undefined, () => `${what}: ${missing()}`);
+    await until(() => missing() === undefined, () => `${what}: ${missing()}`, WAIT_MS);
   }
 
   /** Ends the talk; resolves when every acknowledgement and the last message of every line is there. */
@@ -172,6 +174,7 @@ export class Crowd {
     await until(
       () => this.#talkers.every(({ pending }) => pending === 0),
       () => `acknowledgements: ${this.#talkers.map(({ client, pending }) => `${client.name} ${pending}`)}`,
+      WAIT_MS,
     );
     await this.#heardUpTo((line) => line.length, "the last messages");
   }
@@ -201,7 +204,11 @@ export class Crowd {
       this.clients.flatMap(({ name, moved }) =>
         rooms.filter((room) => !moved.some((word) => word.room === room)).map((room) => `${name} of ${room}`)
       );
-    await until(() => missing().length === 0, () => `everyone is told what has moved; not yet ${missing()}`);
+    await until(
+      () => missing().length === 0,
+      () => `everyone is told what has moved; not yet ${missing()}`,
+      WAIT_MS,
+    );
   }
 
   /** What went wrong in telling: everyone must have heard once, of exactly these rooms, whether something was lost. */

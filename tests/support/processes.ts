@@ -32,7 +32,7 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Variables set for it beside those of this process; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Milliseconds in which its ready line must come; default 20000. */
+  /** Milliseconds in which its ready line must come; default 40000: a busy machine compiles for long. */
   readonly readyMs?: number;
   /** What the ready line begins with, before its JSON; default `"ready "`. */
   readonly readyPrefix?: string;
@@ -46,6 +46,7 @@ const MOST_OUTPUT = 1_000_000;
 /** Milliseconds after the end of a process in which its last output is read. */
 const OUTPUT_MS = 1000;
 const STOP_MS = 40_000;
+const READY_MS = 40_000;
 
 /** A process that runs or has run. */
 export class Running {
@@ -238,7 +239,7 @@ export class Processes {
     const line = await running.until(
       ({ lines }) => lines.find((line) => line.startsWith(prefix)),
       "its ready line",
-      options.readyMs,
+      options.readyMs ?? READY_MS,
     );
     return Object.assign(running, { ready: JSON.parse(line.slice(prefix.length)) as T });
   }

@@ -15,7 +15,6 @@
  * @module
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Exit, Processes, type Running, type Signal } from "./processes.ts";
@@ -28,10 +27,11 @@ export interface AgentOptions {
   readonly bind?: string;
   /** The port that it gossips on; default 7946. */
   readonly bindPort?: number;
-  /** Where its RPC listens; default 127.0.0.1. */
+  /**
+   * Where its RPC listens, at port 7373; default a loopback address that no other test is likely to use (with `netns`
+   * 127.0.0.1). A port that was free a moment ago may be another program's by the time the agent takes it.
+   */
   readonly rpcHost?: string;
-  /** The RPC's port; default a free one (with `netns` 7373). It stays the same over restarts. */
-  readonly rpcPort?: number;
   /** Key of the gossip: base64 of 32 bytes; default no encryption. */
   readonly encryptKey?: string;
   /** A file that keeps the gossip's keys over restarts, as rotating them takes; default none. */
@@ -63,17 +63,7 @@ export function loopbackAddress(): string {
   return `127.${1 + a % 254}.${b}.${1 + c % 254}`;
 }
 
-/** A TCP port of 127.0.0.1 that is free right now. */
-export function freePort(host = "127.0.0.1"): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, host, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}
+const RPC_PORT = 7373;
 
 /** One agent: what it was started with, and the process that it is at the moment. */
 export class SerfAgent {
@@ -82,17 +72,17 @@ export class SerfAgent {
   readonly #processes: Processes;
   readonly #folder: string;
   #options: AgentOptions;
-  #rpcPort: number;
+  readonly #rpcHost: string;
   #bind: string;
   #running: Running | undefined;
 
   /** Starts nothing yet. */
-  constructor(processes: Processes, folder: string, options: AgentOptions, rpcPort: number) {
+  constructor(processes: Processes, folder: string, options: AgentOptions) {
     this.name = options.name;
     this.#processes = processes;
     this.#folder = folder;
     this.#options = options;
-    this.#rpcPort = rpcPort;
+    this.#rpcHost = options.rpcHost ?? (options.netns ? "127.0.0.1" : loopbackAddress());
     this.#bind = options.bind ?? loopbackAddress();
   }
 
@@ -101,14 +91,9 @@ export class SerfAgent {
     return this.#bind;
   }
 
-  /** Where its RPC listens, as `HOST:PORT`. */
+  /** Where its RPC listens, as `HOST:PORT`. It stays the same over restarts. */
   get rpc(): string {
-    return `${this.#options.rpcHost ?? "127.0.0.1"}:${this.#rpcPort}`;
-  }
-
-  /** The port of its RPC. */
-  get rpcPort(): number {
-    return this.#rpcPort;
+    return `${this.#rpcHost}:${RPC_PORT}`;
   }
 
   /** Its process, the newest one. */
@@ -128,7 +113,7 @@ export class SerfAgent {
     if (waitReady === false) return;
     const ready = ({ stdout }: Running): true | undefined =>
       stdout.includes("Serf agent running!") ? true : undefined;
-    await running.until(ready, "run", 15_000);
+    await running.until(ready, "run", 40_000);
   }
 
   /** Sends a signal (default SIGKILL, as a crash) and waits for the end; SIGSTOP and SIGCONT are sent alone. */
@@ -141,7 +126,7 @@ export class SerfAgent {
   }
 
   /** Kills it where it still runs and starts it again, with some options changed: `{ bind: loopbackAddress() }`. */
-  async restart(changes: Partial<Omit<AgentOptions, "name" | "rpcPort">> = {}): Promise<void> {
+  async restart(changes: Partial<Omit<AgentOptions, "name" | "rpcHost">> = {}): Promise<void> {
     if (this.#running && !this.#running.ended) await this.kill();
     this.#options = { ...this.#options, ...changes };
     if (changes.bind) this.#bind = changes.bind;
@@ -195,17 +180,16 @@ export class SerfAgents {
 
   /** Starts an agent; resolves when its RPC answers. */
   async start(options: AgentOptions): Promise<SerfAgent> {
-    const agent = await this.make(options);
+    const agent = this.make(options);
     await agent.start();
     return agent;
   }
 
   /** An agent that is not started yet. */
-  async make(options: AgentOptions): Promise<SerfAgent> {
-    const rpcPort = options.rpcPort ?? (options.netns ? 7373 : await freePort(options.rpcHost));
+  make(options: AgentOptions): SerfAgent {
     const folder = mkdtempSync(join(tmpdir(), "toychat-serf-"));
     this.#folders.push(folder);
-    return new SerfAgent(this.#processes, folder, options, rpcPort);
+    return new SerfAgent(this.#processes, folder, options);
   }
 
   /** Starts several that know each other: all join the first. */

@@ -240,7 +240,7 @@ export function tlsCases(make: () => Transport, test: Registrar): void {
     withAuthority(async (authority) => {
       const transport = make();
       const cuts: string[] = [];
-      const handshake = { limitMs: 1500, cut: (why: string) => void cuts.push(why) };
+      const handshake = { limitMs: 3000, cut: (why: string) => void cuts.push(why) };
       const tls = authority.sign("server", ...NAMES);
       for (const { server, address } of await greeters(transport, { tls, handshake })) {
         const near = new Peer();
