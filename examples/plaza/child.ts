@@ -25,12 +25,14 @@ export interface ChildOptions {
 const READY = "ready ";
 /** Characters of a log that are kept to be shown, should the process fail. */
 const KEPT_LOG = 4000;
+/** Milliseconds after its end in which the last of its log is read: whoever has inherited its pipes may keep them open. */
+const LOG_MS = 1000;
 
 /** One process, from its start to its end. */
 export class Child {
   /** What its ready line says; rejects where it ends before that. */
   readonly ready: Promise<Record<string, unknown>>;
-  /** Resolves when it is gone. */
+  /** Resolves when it is gone and its log is here. */
   readonly gone: Promise<void>;
   readonly #process: ChildProcess;
   readonly #heard: (message: unknown) => void;
@@ -56,11 +58,17 @@ export class Child {
       this.#log = (this.#log + text).slice(-KEPT_LOG);
     });
     this.gone = new Promise((resolve) => {
+      let late: ReturnType<typeof setTimeout> | undefined;
       const end = (): void => {
         this.#ended = true;
+        clearTimeout(late);
         resolve();
       };
-      this.#process.once("exit", end);
+      this.#process.once("exit", () => {
+        this.#ended = true;
+        late = setTimeout(end, LOG_MS);
+      });
+      this.#process.once("close", end);
       this.#process.once("error", end);
     });
     this.ready = this.#readLines(running);

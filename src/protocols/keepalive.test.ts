@@ -53,6 +53,31 @@ test("a client that the proxy does not read is not silent", () => {
   expect(state.silent).toBe(1);
 });
 
+test.each([true, false])(
+  "what came while this process was held up is read before a client counts as silent; asked: %p",
+  (asks) => {
+    for (const answers of [true, false]) {
+      const { channel, clock, keepalive, state } = setup(asks);
+      clock.advance(800);
+      clock.freeze(5000);
+      clock.advance(0);
+      expect([channel.pings, state.silent]).toEqual([asks ? 1 : 0, 0]);
+      if (answers) keepalive.heard();
+      clock.advance(500);
+      expect(state.silent).toBe(answers ? 0 : 1);
+    }
+  },
+);
+
+test("a client that was not asked before this process was held up is asked afterwards", () => {
+  const { channel, clock, state } = setup(true);
+  clock.freeze(5000);
+  clock.advance(0);
+  expect([channel.pings, state.silent]).toEqual([1, 0]);
+  clock.advance(500);
+  expect([channel.pings, state.silent]).toEqual([1, 1]);
+});
+
 test("nothing is told after the end", () => {
   const { clock, keepalive, state } = setup(true);
   keepalive.stop();

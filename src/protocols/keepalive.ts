@@ -7,8 +7,15 @@ import type { Cancel } from "../lib/clock.ts";
 import type { ClientChannel } from "./protocol.ts";
 
 /**
+ * A look that comes so late shows that this process was held up itself, and has not read what the client said meanwhile.
+ * In milliseconds; an eighth of the whole time where that is less.
+ */
+const LATE_MS = 1000;
+
+/**
  * Calls back once when nothing was heard for a time. Hearing something only notes when: the timer is set anew when it
- * fires, not for every message. While the proxy itself does not read the client, the client is not silent.
+ * fires, not for every message. While the proxy itself does not read the client, because it does not want to or was held
+ * up, the client is not silent.
  */
 export class Keepalive {
   readonly #channel: ClientChannel;
@@ -16,6 +23,7 @@ export class Keepalive {
   readonly #askMs: number;
   readonly #silent: () => void;
   #heardAt: number;
+  #dueAt = 0;
   #asked = false;
   #cancel: Cancel | undefined;
 
@@ -46,13 +54,18 @@ export class Keepalive {
   }
 
   #wait(ms: number): void {
+    this.#dueAt = this.#channel.clock.now() + ms;
     this.#cancel = this.#channel.clock.after(ms, () => this.#check());
   }
 
   #check(): void {
     if (this.#cancel === undefined) return;
     if (this.#channel.paused) this.heard();
-    const silence = this.#channel.clock.now() - this.#heardAt;
+    const now = this.#channel.clock.now();
+    if (now - this.#dueAt >= Math.min(LATE_MS, this.#ms / 8)) {
+      this.#heardAt = Math.max(this.#heardAt, now - this.#ms / 2);
+    }
+    const silence = now - this.#heardAt;
     if (silence >= this.#ms) {
       this.#cancel = undefined;
       return this.#silent();

@@ -84,6 +84,7 @@ export class ProxyServer {
   readonly #repeats: Repeats;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
+  #sweptAt = 0;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
   #draining = false;
 
@@ -260,6 +261,7 @@ export class ProxyServer {
       await this.#lease?.leave();
       throw error;
     }
+    this.#sweptAt = this.#clock.now();
     this.#cancel.push(
       this.#membership.onView(() => this.#viewChanged()),
       this.#lease.onRejoin(() => this.#rejoined()),
@@ -359,8 +361,12 @@ export class ProxyServer {
 
   #sweep(): void {
     const now = this.#clock.now();
-    this.#admission.sweep(now);
+    const passed = now - this.#sweptAt;
+    this.#sweptAt = now;
     this.#sessions.sweep(now);
+    // A process that slept has yet to read what came meanwhile: whether others are late is seen the next time.
+    if (passed < SWEEP_MS / 2 || passed > 2 * SWEEP_MS) return;
+    this.#admission.sweep(now);
     this.#rooms.sweep(now);
   }
 

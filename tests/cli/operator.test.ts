@@ -45,12 +45,16 @@ describe.each(runtimes().map((on) => [on.name, on] as const))("on %s", (_, on) =
     }]);
     expect(await chat.exit).toEqual({ code: 0, signal: null });
     expect(chat.stderr).toContain("drain_asked");
-    expect(bridge.stderr).toMatch(/member_draining.*[^]*member_withdrawn.*left/);
+    const left = /member_draining.*[^]*member_withdrawn.*left/;
+    await bridge.until(({ stderr }) => left.test(stderr) || undefined, "its word of who drained and left");
     const text = await processes.run(on, ["drain", "p1", ...at]);
     expect([text.code, text.stdout]).toEqual([0, expect.stringContaining("asked p1 to drain")]);
     expect(await proxy.exit).toEqual({ code: 0, signal: null });
-    const left = await processes.run(on, ["members", "--json", ...at]);
-    expect((JSON.parse(left.stdout) as Row[]).map(({ id, state }) => [id, state])).toEqual([["c2", "alive"]]);
+    const members = await processes.run(on, ["members", "--json", ...at]);
+    expect((JSON.parse(members.stdout) as Row[]).map(({ id, state }) => [id, state])).toEqual([[
+      "c2",
+      "alive",
+    ]]);
     expect(other.ended).toBe(false);
     const unknown = await processes.run(on, ["drain", "c9", ...at]);
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('there is no member "c9"')]);

@@ -38,6 +38,11 @@ export interface ListedMember {
 
 const READY_MS = 40_000;
 const LOG_TAIL = 4000;
+/**
+ * Whoever of a dead ChatServer's users a slow proxy announces later than this misses what others hear meanwhile. A busy
+ * machine may need longer than the default.
+ */
+const LIMITS = "announceMs=3000";
 const app = join(root, "tests/cluster/app.mjs");
 
 /** The processes of a lineup. */
@@ -160,7 +165,8 @@ export class Cluster {
   /** Starts a ChatServer `cN` on the lineup's program number N, the first of them where there are fewer. */
   async startChat(id: string): Promise<void> {
     const program = this.#program(this.lineup.chats, id);
-    const args = ["chat", ...this.#application ? [app] : [], "--id", id, "--bridge", this.#url];
+    const application = this.#application ? [app] : [];
+    const args = ["chat", ...application, "--id", id, "--bridge", this.#url, "--limits", LIMITS];
     this.#chats.set(id, await this.#start(id, program, args));
   }
 

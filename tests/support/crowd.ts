@@ -105,13 +105,18 @@ export class Crowd {
     return count;
   }
 
-  /** Messages sent so far to one room that someone has heard, though no acknowledgement was seen of them. */
-  pendingThoughHeard(room: string): number {
+  /** How many messages each line has now, for {@linkcode pendingThoughHeard}. */
+  mark(): ReadonlyMap<string, number> {
+    return new Map([...this.#sent].map(([key, line]) => [key, line.length]));
+  }
+
+  /** Messages sent to one room since `mark` that someone has heard, though no acknowledgement was seen of them. */
+  pendingThoughHeard(room: string, mark: ReadonlyMap<string, number>): number {
     let count = 0;
     for (const { client } of this.#talkers) {
       const key = lineKey(client.name, room);
       const heard = Math.max(...this.#talkers.map(({ highest }) => highest.get(key) ?? 0));
-      const line = this.#sent.get(key) ?? [];
+      const line = (this.#sent.get(key) ?? []).slice(mark.get(key) ?? 0);
       count += line.filter(({ state, number }) => state === "pending" && number <= heard).length;
     }
     return count;
