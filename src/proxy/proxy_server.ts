@@ -30,6 +30,7 @@ import { type ProxyEvents, ProxyListeners } from "./events.ts";
 import { Admission, type TurnAway } from "./admission.ts";
 import { gaugeProxy, linkReadiness, Repeats } from "./observed.ts";
 import { type ProxyLimits, proxyLimits, type ProxyListening, type ProxyServerOptions } from "./options.ts";
+import { HeldUp } from "./held_up.ts";
 import { proxyLinkHandler } from "./link_handler.ts";
 import { ProxyRooms } from "./proxy_rooms.ts";
 import { ProxySockets } from "./proxy_sockets.ts";
@@ -84,7 +85,6 @@ export class ProxyServer {
   readonly #repeats: Repeats;
   #lease: Lease | undefined;
   #cancel: Cancel[] = [];
-  #sweptAt = 0;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
   #draining = false;
 
@@ -261,11 +261,11 @@ export class ProxyServer {
       await this.#lease?.leave();
       throw error;
     }
-    this.#sweptAt = this.#clock.now();
+    const heldUp = new HeldUp(SWEEP_MS, this.#clock.now());
     this.#cancel.push(
       this.#membership.onView(() => this.#viewChanged()),
       this.#lease.onRejoin(() => this.#rejoined()),
-      this.#clock.every(SWEEP_MS, () => this.#sweep()),
+      this.#clock.every(SWEEP_MS, () => this.#sweep(heldUp)),
     );
     this.#viewChanged();
   }
@@ -359,13 +359,11 @@ export class ProxyServer {
     return this.#admission.turnsAway(remoteAddress);
   }
 
-  #sweep(): void {
+  #sweep(heldUp: HeldUp): void {
     const now = this.#clock.now();
-    const passed = now - this.#sweptAt;
-    this.#sweptAt = now;
     this.#sessions.sweep(now);
-    // A process that slept has yet to read what came meanwhile: whether others are late is seen the next time.
-    if (passed < SWEEP_MS / 2 || passed > 2 * SWEEP_MS) return;
+    // What came while this process slept has yet to be read: whether others are late is seen the next time.
+    if (heldUp.look(now)) return;
     this.#admission.sweep(now);
     this.#rooms.sweep(now);
   }
