@@ -78,6 +78,18 @@ test("a client that was not asked before this process was held up is asked after
   expect([channel.pings, state.silent]).toEqual([1, 1]);
 });
 
+test.each([true, false])(
+  "a silent client is found also by a process that is always late; asked: %p",
+  (asks) => {
+    const { clock, state } = setup(asks);
+    for (let late = 0; late < 4; late++) {
+      clock.freeze(2000);
+      clock.advance(0);
+    }
+    expect(state.silent).toBe(1);
+  },
+);
+
 test("nothing is told after the end", () => {
   const { clock, keepalive, state } = setup(true);
   keepalive.stop();

@@ -11,6 +11,8 @@ import type { ClientChannel } from "./protocol.ts";
  * In milliseconds; an eighth of the whole time where that is less.
  */
 const LATE_MS = 1000;
+/** In a process that is always late a client that says nothing is silent all the same, if later. */
+const MOST_LATE = 2;
 
 /**
  * Calls back once when nothing was heard for a time. Hearing something only notes when: the timer is set anew when it
@@ -24,6 +26,7 @@ export class Keepalive {
   readonly #silent: () => void;
   #heardAt: number;
   #dueAt = 0;
+  #late = 0;
   #asked = false;
   #cancel: Cancel | undefined;
 
@@ -45,6 +48,7 @@ export class Keepalive {
   heard(): void {
     this.#heardAt = this.#channel.clock.now();
     this.#asked = false;
+    this.#late = 0;
   }
 
   /** Ends the watch. */
@@ -62,7 +66,7 @@ export class Keepalive {
     if (this.#cancel === undefined) return;
     if (this.#channel.paused) this.heard();
     const now = this.#channel.clock.now();
-    if (now - this.#dueAt >= Math.min(LATE_MS, this.#ms / 8)) {
+    if (now - this.#dueAt >= Math.min(LATE_MS, this.#ms / 8) && this.#late++ < MOST_LATE) {
       this.#heardAt = Math.max(this.#heardAt, now - this.#ms / 2);
     }
     const silence = now - this.#heardAt;
