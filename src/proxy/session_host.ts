@@ -132,5 +132,6 @@ function closed(parts: SessionParts, session: Session, reason: CloseReason): voi
 /** What a transport refuses for its size, no protocol has seen. */
 function countTooLarge({ metrics }: SessionParts, session: Session, { kind, code }: CloseReason): void {
   if (kind !== "error" || code !== MESSAGE_TOO_BIG) return;
-  metrics.count(session.sender ? "toychat_messages_too_large_total" : "toychat_hellos_too_large_total");
+  if (session.sender) metrics.count("toychat_messages_too_large_total");
+  else metrics.count("toychat_hellos_too_large_total");
 }
