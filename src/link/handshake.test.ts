@@ -98,6 +98,19 @@ describe("a handshake", () => {
     expect((await pair.raw()).frames[0]).not.toHaveProperty("lapsed");
   });
 
+  test("with the last life of who has lost its lease is tried again soon, and not called refused", async () => {
+    const pair = new Pair({ dial: { expect: { id: "c1", incarnation: "next" } } });
+    let incarnation = "last";
+    const logged: string[] = [];
+    pair.listen({ self: () => ({ ...CHAT, incarnation }), lapsed: () => incarnation === "last" });
+    pair.dial({ log: (_, event) => logged.push(event) }).start();
+    await pair.clock.until(() => pair.network.dialled.length > 2);
+    incarnation = "next";
+    await pair.clock.until(() => pair.proxy.events.length > 0, 1000);
+    expect(pair.proxy.events).toEqual(["open c1"]);
+    expect(logged.filter((event) => event === "link_refused")).toEqual([]);
+  });
+
   test("says hello at once on the dialled side, with a nonce that is new each time", async () => {
     const pair = new Pair();
     const [a, b] = [await pair.raw(), await pair.raw()];

@@ -201,7 +201,8 @@ export class DialHandshake extends Handshake {
     }
     const wanted = incarnation === undefined ? `"${id}"` : `"${id}" in incarnation "${incarnation}"`;
     const found = `"${theirs.id}" in incarnation "${theirs.incarnation}"${chat ? "" : ", no ChatServer,"}`;
-    this.refuse("wrong_peer", `this process dialled ${wanted} and ${found} answered`);
+    // Who has lost its lease may be about to learn that it has it again, as another incarnation.
+    this.refuse("wrong_peer", `this process dialled ${wanted} and ${found} answered`, theirs.lapsed !== true);
     return false;
   }
 

@@ -38,12 +38,19 @@ test("a lost lease comes back as a new incarnation, and listeners are told when 
   enter();
   const { incarnation } = lease;
   const held: boolean[] = [];
-  lease.onRejoin(() => held.push(lease.held()));
+  const told: string[] = [];
+  lease.onRejoin(() => {
+    held.push(lease.held());
+    told.push(lease.incarnation);
+  });
   lease.lose();
   lease.renew();
-  expect([lease.replaces, lease.held()]).toEqual([incarnation, false]);
-  expect(lease.registered(lease.incarnation, 3, "bridge-1", clock.now())).toBe(true);
+  // Others see the new one sooner: who asks for it must not be answered before this life has ended.
+  expect([lease.replaces, lease.held(), lease.incarnation]).toEqual([incarnation, false, incarnation]);
+  expect(lease.claimed).not.toBe(incarnation);
+  expect(lease.registered(lease.claimed, 3, "bridge-1", clock.now())).toBe(true);
   expect([held, lease.slot, lease.replaces]).toEqual([[true], 3, undefined]);
+  expect([told, lease.incarnation]).toEqual([[lease.claimed], lease.claimed]);
 });
 
 test("a registration that was answered too late, or for an earlier incarnation, does not count", () => {

@@ -29,21 +29,22 @@ export interface LeaseKeeper {
 export class BridgeLease implements Lease {
   /** What the member says of itself. */
   readonly info: MemberInfo;
-  /** Identifies this life of the member. */
-  incarnation: string;
+  /** The incarnation that is registered, or is to be: from the time when it is asked for, others may know it. */
+  claimed: string;
   /** The slot of a ChatServer. */
   slot: number | undefined;
   /** Whether the member asked to drain. */
   draining = false;
-  /** The life of the bridge at which this incarnation was registered last. */
+  /** The life of the bridge at which the claimed incarnation was registered last. */
   registeredAt: string | undefined;
-  /** The incarnation that this one takes the place of. */
+  /** The incarnation that the claimed one takes the place of. */
   replaces: string | undefined;
   /** Milliseconds after its last answer for which the member serves on without a bridge; undefined: for ever. */
   aloneMs: number | undefined;
   readonly #clock: Clock;
   readonly #keeper: LeaseKeeper;
   readonly #rejoins: Emitter<{ rejoin: [] }> = new Emitter();
+  #incarnation: string;
   #entered = false;
   #lost = false;
   #left = false;
@@ -56,7 +57,15 @@ export class BridgeLease implements Lease {
     this.info = { id: info.id, role: info.role, address: info.address };
     this.#clock = clock;
     this.#keeper = keeper;
-    this.incarnation = randomId(clock, INCARNATION_LENGTH);
+    this.claimed = this.#incarnation = randomId(clock, INCARNATION_LENGTH);
+  }
+
+  /**
+   * Identifies this life of the member. It changes in the moment in which listeners hear of it: what the member did between
+   * as a new one it would end with its old life.
+   */
+  get incarnation(): string {
+    return this.#incarnation;
   }
 
   /** The member's id. */
@@ -105,10 +114,10 @@ export class BridgeLease implements Lease {
     if (this.#entered) this.#lost = true;
   }
 
-  /** Becomes a new incarnation, to be registered. */
+  /** Claims a new incarnation, to be registered. */
   renew(): void {
-    this.replaces = this.incarnation;
-    this.incarnation = randomId(this.#clock, INCARNATION_LENGTH);
+    this.replaces = this.claimed;
+    this.claimed = randomId(this.#clock, INCARNATION_LENGTH);
     this.registeredAt = undefined;
   }
 
@@ -117,13 +126,14 @@ export class BridgeLease implements Lease {
    * lease was lost meanwhile: the member must become a new incarnation.
    */
   registered(incarnation: string, slot: number | undefined, bridge: string, at: number): boolean {
-    const fresh = this.#clock.now() - at < LEASE.acceptMs && incarnation === this.incarnation;
+    const fresh = this.#clock.now() - at < LEASE.acceptMs && incarnation === this.claimed;
     const again = this.#entered && this.registeredAt !== undefined;
     if (!fresh || (again && !this.held())) {
       this.lose();
       return false;
     }
     const rejoined = this.#entered && !again;
+    this.#incarnation = incarnation;
     this.#entered = true;
     this.#lost = false;
     this.#provenAt = this.#answeredAt = at;
@@ -134,10 +144,10 @@ export class BridgeLease implements Lease {
     return true;
   }
 
-  /** Takes the slot that a view gives this incarnation: where two claimed one, the bridge has given another. */
+  /** Takes the slot that a view gives the claimed incarnation: where two claimed one, the bridge has given another. */
   follow(view: View): void {
     const own = view.members.find(({ id }) => id === this.id);
-    if (own?.slot !== undefined && own.incarnation === this.incarnation) this.slot = own.slot;
+    if (own?.slot !== undefined && own.incarnation === this.claimed) this.slot = own.slot;
   }
 
   /** Calls `listener` each time the lease was lost and has been taken again. */

@@ -92,7 +92,7 @@ export class BridgeRegistration {
   async #attempt(lease: BridgeLease, link: BridgeLink): Promise<boolean> {
     const { clock, slots } = this.#options;
     if (lease.lost && lease.registeredAt !== undefined) lease.renew();
-    const { incarnation, slot, replaces, draining } = lease;
+    const { claimed: incarnation, slot, replaces, draining } = lease;
     const state = draining ? { state: "draining" } : {};
     const sentAt = clock.now();
     try {

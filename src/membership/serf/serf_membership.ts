@@ -179,7 +179,7 @@ export class SerfMembership implements Membership {
       await this.#enterWithin(lease);
     } catch (error) {
       this.#lease = undefined;
-      this.#host.withdraw(lease.id, lease.incarnation);
+      this.#host.withdraw(lease.id, lease.claimed);
       throw error;
     }
     this.#cancelRenew = this.#clock.every(LEASE.renewMs, () => void this.#renew(lease));
@@ -223,7 +223,7 @@ export class SerfMembership implements Membership {
 
   /** Claims the member's place for its present incarnation; false where the agent answered too late for the lease. */
   async #enter(lease: BridgeLease): Promise<boolean> {
-    const { incarnation, slot, replaces, draining } = lease;
+    const { claimed: incarnation, slot, replaces, draining } = lease;
     const state = draining ? "draining" : "alive";
     this.#host.claim({ ...lease.info, incarnation, slot, replaces, state });
     await this.#host.settled(lease.id, incarnation);
@@ -250,7 +250,7 @@ export class SerfMembership implements Membership {
     this.#entering = true;
     try {
       if (lease.registeredAt !== undefined) {
-        this.#host.withdraw(lease.id, lease.incarnation);
+        this.#host.withdraw(lease.id, lease.claimed);
         lease.renew();
       }
       await this.#enter(lease);
@@ -262,7 +262,7 @@ export class SerfMembership implements Membership {
   }
 
   #lives({ id, incarnation }: Pick<Member, "id" | "incarnation">): boolean {
-    return this.#lease?.id === id && this.#lease.incarnation === incarnation;
+    return this.#lease?.id === id && this.#lease.claimed === incarnation;
   }
 
   #askedToDrain(life: Pick<Member, "id" | "incarnation">): boolean {
@@ -272,14 +272,14 @@ export class SerfMembership implements Membership {
     return true;
   }
 
-  #drain({ id, incarnation }: BridgeLease): Promise<void> {
-    this.#host.setState(id, incarnation, "draining");
+  #drain({ id, claimed }: BridgeLease): Promise<void> {
+    this.#host.setState(id, claimed, "draining");
     return Promise.resolve();
   }
 
-  #leave({ id, incarnation }: BridgeLease): Promise<void> {
+  #leave({ id, claimed }: BridgeLease): Promise<void> {
     this.#cancelRenew();
-    this.#host.withdraw(id, incarnation);
+    this.#host.withdraw(id, claimed);
     return Promise.race([this.#host.flush(), delay(this.#clock, LEAVE_MS)]);
   }
 
