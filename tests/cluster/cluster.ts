@@ -10,6 +10,7 @@ import type { ClientPorts } from "../support/crowd.ts";
 import { Processes, type Ready, type Running } from "../support/processes.ts";
 import { root } from "../support/runtimes.ts";
 import { placedRooms } from "../support/rooms.ts";
+import { CHAT_LIMITS } from "../support/scenario.ts";
 import { until } from "../support/until.ts";
 import type { Lineup, Program } from "./lineups.ts";
 
@@ -38,11 +39,6 @@ export interface ListedMember {
 
 const READY_MS = 40_000;
 const LOG_TAIL = 4000;
-/**
- * Whoever of a dead ChatServer's users a slow proxy announces later than this misses what others hear meanwhile. A busy
- * machine may need longer than the default.
- */
-const LIMITS = "announceMs=3000";
 const app = join(root, "tests/cluster/app.mjs");
 
 /** The processes of a lineup. */
@@ -63,8 +59,9 @@ export class Cluster {
     this.#application = options.application;
   }
 
-  /** Starts whatever is not running. */
+  /** Wakes whatever a test that failed has left asleep, and starts whatever does not run. */
   async whole(): Promise<void> {
+    for (const one of [this.#bridge, ...this.#chats.values(), ...this.#proxies.values()]) one?.signal("SIGCONT");
     if (!this.#bridge || this.#bridge.ended) await this.startBridge();
     const { chats, proxies } = this.lineup;
     await Promise.all([
@@ -166,7 +163,7 @@ export class Cluster {
   async startChat(id: string): Promise<void> {
     const program = this.#program(this.lineup.chats, id);
     const application = this.#application ? [app] : [];
-    const args = ["chat", ...application, "--id", id, "--bridge", this.#url, "--limits", LIMITS];
+    const args = ["chat", ...application, "--id", id, "--bridge", this.#url, ...CHAT_LIMITS];
     this.#chats.set(id, await this.#start(id, program, args));
   }
 

@@ -14,6 +14,7 @@ import { Hosts } from "../support/hosts.ts";
 import type { Ready, Running } from "../support/processes.ts";
 import { root, runtime } from "../support/runtimes.ts";
 import { placedRooms } from "../support/rooms.ts";
+import { CHAT_LIMITS } from "../support/scenario.ts";
 import { until } from "../support/until.ts";
 
 /** What the application has said of a room, with the machine's time in milliseconds. */
@@ -129,6 +130,7 @@ export class PartitionCluster {
     const address = this.hosts.address(host);
     this.#place(host).chat = await this.#role(host, `c${host}`, [
       ...["chat", app, "--id", `c${host}`, "--host", address, "--listen", `${address}:7001`],
+      ...CHAT_LIMITS,
       ...this.#bridgeOf(host),
     ]);
   }

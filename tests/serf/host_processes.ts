@@ -10,6 +10,7 @@ import { systemTransport } from "../../transports/system.ts";
 import type { ClientPorts } from "../support/crowd.ts";
 import { cli, type Processes, type Ready, type Running } from "../support/processes.ts";
 import { root, type Runtime } from "../support/runtimes.ts";
+import { CHAT_LIMITS } from "../support/scenario.ts";
 import { loopbackAddress, type SerfAgent } from "../support/serf_agents.ts";
 
 /** What the ready line of a ChatServer says. */
@@ -72,9 +73,10 @@ export class SerfHostProcesses {
     return [...chat ? [`c${number}`] : [], ...proxy ? [`p${number}`] : []];
   }
 
-  /** Starts whatever does not run. */
+  /** Wakes whatever a test that failed has left asleep, and starts whatever does not run. */
   async whole(): Promise<void> {
     const { agent, number, chat, proxy } = this.#options;
+    for (const running of [agent.running, ...this.#running]) running.signal("SIGCONT");
     if (agent.running.ended) await agent.restart();
     if (!this.#bridge || this.#bridge.ended) await this.startBridge();
     await Promise.all([
@@ -146,7 +148,7 @@ export class SerfHostProcesses {
   /** Starts a ChatServer, by default its own one, on the agent's address. */
   async startChat(id = `c${this.#options.number}`, more: readonly string[] = []): Promise<void> {
     const listen = `${this.agent.bind}:0`;
-    const args = ["chat", app, "--id", id, "--listen", listen, "--bridge", this.url, ...more];
+    const args = ["chat", app, "--id", id, "--listen", listen, "--bridge", this.url, ...CHAT_LIMITS, ...more];
     this.#chats.set(id, await this.start(id, args));
   }
 
@@ -187,9 +189,14 @@ export class SerfHostProcesses {
 
   /** Kills every process but the agent, all of them before any of them is waited for. */
   async killProcesses(): Promise<void> {
-    const all = [this.#bridge, ...this.#chats.values(), this.#proxy].filter(runs);
+    const all = this.#running;
     for (const running of all) running.signal("SIGKILL");
     await Promise.all(all.map(({ exit }) => exit));
+  }
+
+  /** Its processes that have not ended, but the agent. */
+  get #running(): Running[] {
+    return [this.#bridge, ...this.#chats.values(), this.#proxy].filter(runs);
   }
 
   /** Ends what follows its bridge. */

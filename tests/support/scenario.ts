@@ -20,6 +20,12 @@ export interface WholeCluster {
   owner(room: string): string;
 }
 
+/**
+ * Arguments of the ChatServers of a cluster. Whoever of a dead one's users a slow proxy announces later than this misses what
+ * others hear meanwhile, and a busy machine may need longer than the default.
+ */
+export const CHAT_LIMITS: readonly string[] = ["--limits", "announceMs=3000"];
+
 const TEST_MS = 110_000;
 /** Messages of each line before and after what happens. */
 const BEFORE = 4;

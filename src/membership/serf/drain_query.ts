@@ -12,19 +12,12 @@
 import { ToychatError } from "../../lib/errors.ts";
 import type { LastingCall } from "../agent_calls.ts";
 import { isIncarnation, isMemberId } from "../names.ts";
+import type { MemberLife } from "./member_life.ts";
 import type { SerfClient } from "./serf_client.ts";
 import type { SerfQueryEvent } from "./serf_types.ts";
 
 /** The name of the query. */
 export const DRAIN_QUERY = "tc-drain";
-
-/** One life of a member. */
-export interface MemberLife {
-  /** Its id. */
-  readonly id: string;
-  /** Its incarnation. */
-  readonly incarnation: string;
-}
 
 const ANSWER_MS = 2000;
 const encoder = new TextEncoder();

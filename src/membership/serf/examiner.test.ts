@@ -37,6 +37,7 @@ function examiner(): { readonly it: Examiner; readonly judged: string[]; readonl
     isDead: (_, id) => standing.has(id),
     onProof: () => {},
     onStir: () => {},
+    onFound: (_, { id }) => judged.push(`${id} found`),
   });
   return { it, judged, standing };
 }
@@ -56,7 +57,7 @@ test("a life is found dead after two questions in a row, once, and forgotten whe
   await question(it, 1);
   expect([judged, it.hasDead]).toEqual([[], false]);
   await question(it, 3);
-  expect([judged, it.hasDead]).toEqual([["chat-1 true"], true]);
+  expect([judged, it.hasDead]).toEqual([["chat-1 found", "chat-1 true"], true]);
   it.keep([]);
   expect(it.hasDead).toBe(true);
   standing.clear();
@@ -70,5 +71,27 @@ test("a life that its host names again after its verdict has ended is found dead
   standing.clear();
   it.keep([host()]);
   await question(it, 2);
-  expect(judged).toEqual(["chat-1 true", "chat-1 true"]);
+  expect(judged).toEqual(["chat-1 found", "chat-1 true", "chat-1 found", "chat-1 true"]);
+});
+
+test("a life that was found dead elsewhere needs one question here, before or after that word, and is not told again", async () => {
+  for (const before of [0, 1]) {
+    const { it, judged } = examiner();
+    await question(it, before);
+    it.told(host(chat), [chat, { id: "chat-9", incarnation: "cccccc" }]);
+    await question(it, 1 - before);
+    expect(judged).toEqual(["chat-1 true"]);
+    it.told(host(chat), [chat]);
+    await question(it, 1);
+    expect(judged).toEqual(["chat-1 true"]);
+  }
+});
+
+test("the word from elsewhere alone is no death, nor is it of another life", async () => {
+  const { it, judged } = examiner();
+  it.told(host(chat), [{ id: chat.id, incarnation: "dddddd" }]);
+  await question(it, 1);
+  it.keep([host()]);
+  for (let i = 0; i < 5; i++) it.told(host(chat), [chat]);
+  expect(judged).toEqual([]);
 });

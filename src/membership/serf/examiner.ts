@@ -9,6 +9,7 @@ import type { Logger } from "../../lib/log.ts";
 import type { Metrics } from "../../lib/metrics.ts";
 import type { Member } from "../view.ts";
 import type { LiveHost } from "./cluster_book.ts";
+import type { MemberLife } from "./member_life.ts";
 import type { Probe, Sign } from "./probe.ts";
 
 /** Options of {@linkcode Examiner}. */
@@ -31,6 +32,8 @@ export interface ExaminerOptions {
   readonly onProof: (host: string) => void;
   /** A member that was taken for dead has given one sign of life. */
   readonly onStir: () => void;
+  /** This one was the first to find a member dead, as far as it knows. */
+  readonly onFound: (host: string, member: Member) => void;
 }
 
 /** So many times in a row without a sign of life is death. */
@@ -45,6 +48,8 @@ export class Examiner {
   readonly #strikes: Map<string, number> = new Map();
   /** Who was found dead, by the same. */
   readonly #dead: Map<string, { readonly host: string; readonly member: Member }> = new Map();
+  /** Who was found dead elsewhere. */
+  readonly #told: Set<string> = new Set();
   /** Who has given one sign of life. */
   readonly #stirring: Set<string> = new Set();
   readonly #probing: Set<string> = new Set();
@@ -66,11 +71,13 @@ export class Examiner {
     const names = new Set(hosts.map(({ name }) => name));
     for (const name of this.#ackedAt.keys()) if (!names.has(name)) this.#ackedAt.delete(name);
     for (const [key, { host, member: { id, incarnation } }] of this.#dead) {
-      if (!this.#options.isDead(host, id, incarnation)) this.#dead.delete(key);
+      if (this.#options.isDead(host, id, incarnation)) continue;
+      this.#dead.delete(key);
+      this.#told.delete(key);
     }
-    if (this.#strikes.size + this.#stirring.size === 0) return;
+    if (this.#strikes.size + this.#stirring.size + this.#told.size === 0) return;
     const lives = new Set(hosts.flatMap(({ name, members }) => members.map((member) => keyOf(name, member))));
-    for (const keys of [this.#strikes, this.#stirring]) {
+    for (const keys of [this.#strikes, this.#stirring, this.#told]) {
       for (const key of keys.keys()) if (!lives.has(key)) keys.delete(key);
     }
   }
@@ -89,6 +96,22 @@ export class Examiner {
       const askable = isAskable(host, proxy);
       if (chatLives) this.#relieve(name, proxy, askable);
       else if (askable || chats.length > 0) void this.#examine(name, proxy, askable);
+    }
+  }
+
+  /**
+   * Another bridge has found members of a host dead. That counts as one time without a sign of life: the other one is what
+   * has come of asking them here, or comes of it now. Proxies are asked in their turn.
+   */
+  told(host: LiveHost, lives: readonly MemberLife[]): void {
+    for (const { id, incarnation } of lives) {
+      const member = host.members.find((one) => one.id === id && one.incarnation === incarnation);
+      if (!member) continue;
+      const key = keyOf(host.name, member);
+      if (this.#dead.has(key) || this.#told.has(key)) continue;
+      this.#told.add(key);
+      this.#strike(host.name, member, "nothing");
+      if (member.role === "chat") void this.#examine(host.name, member, true);
     }
   }
 
@@ -118,7 +141,7 @@ export class Examiner {
   }
 
   /** The bridge of a host announces lives anew: it has heard them. */
-  announced(host: LiveHost, lives: readonly { readonly id: string; readonly incarnation: string }[]): void {
+  announced(host: LiveHost, lives: readonly MemberLife[]): void {
     for (const { id, incarnation } of lives) {
       const member = host.members.find((one) => one.id === id && one.incarnation === incarnation);
       if (member) this.#forgive(host.name, member);
@@ -133,11 +156,17 @@ export class Examiner {
     this.#probing.delete(key);
     if (sign === "life") return this.#stir(host, member);
     this.#stirring.delete(key);
+    this.#strike(host, member, sign);
+  }
+
+  #strike(host: string, member: Member, sign: Exclude<Sign, "life">): void {
+    const key = keyOf(host, member);
     const strikes = (this.#strikes.get(key) ?? 0) + 1;
     this.#strikes.set(key, strikes);
     if (this.#dead.has(key)) return;
     if (sign !== "over" && (strikes < STRIKES || !this.#isDeath(host, sign))) return;
     this.#dead.set(key, { host, member });
+    if (!this.#told.has(key)) this.#options.onFound(host, member);
     this.#judge(host, member, true);
   }
 
@@ -153,6 +182,7 @@ export class Examiner {
     }
     this.#stirring.add(key);
     this.#strikes.delete(key);
+    this.#told.delete(key);
     if (this.#dead.has(key)) this.#options.onStir();
   }
 
@@ -171,6 +201,7 @@ export class Examiner {
   #forgive(host: string, member: Member): void {
     const key = keyOf(host, member);
     this.#strikes.delete(key);
+    this.#told.delete(key);
     if (this.#dead.delete(key)) this.#judge(host, member, false);
   }
 

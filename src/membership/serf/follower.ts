@@ -7,6 +7,7 @@
 import type { Cancel, Clock } from "../../lib/clock.ts";
 import { errorMessage } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
+import { DEATH_EVENT } from "./death_notice.ts";
 import { DELTA_EVENT } from "./host_delta.ts";
 import type { SerfClient } from "./serf_client.ts";
 import type { SerfEvent, SerfMember, SerfQueryEvent } from "./serf_types.ts";
@@ -23,6 +24,8 @@ export interface FollowerOptions {
   readonly onList: (list: readonly SerfMember[]) => void;
   /** The payload of a delta. */
   readonly onDelta: (payload: string) => void;
+  /** The payload of a notice of deaths. */
+  readonly onNotice: (payload: string) => void;
   /** Somebody asks all agents, or this one. */
   readonly onQuery: (query: SerfQueryEvent) => void;
   /** The agent can be reached again: all of it must be read and set anew. */
@@ -78,10 +81,11 @@ export class Follower {
   }
 
   #hear(event: SerfEvent): void {
-    const { onDelta, onQuery } = this.#options;
+    const { onDelta, onNotice, onQuery } = this.#options;
     if (event.type === "query") onQuery(event);
     else if (event.type !== "user") void this.#poll();
     else if (event.name === DELTA_EVENT) onDelta(decoder.decode(event.payload));
+    else if (event.name === DEATH_EVENT) onNotice(decoder.decode(event.payload));
   }
 
   async #poll(): Promise<void> {

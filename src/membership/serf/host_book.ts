@@ -5,10 +5,11 @@
  * @module
  */
 import type { Member } from "../view.ts";
-import type { HostDelta, Withdrawal } from "./host_delta.ts";
+import type { HostDelta } from "./host_delta.ts";
 import { type HostRecord, memberOf } from "./host_record.ts";
 import { type HostValue, isNewerSeq } from "./host_tag.ts";
 import { type Ip, readIp } from "./ip.ts";
+import type { MemberLife } from "./member_life.ts";
 
 /** A withdrawn member stays withdrawn for so long at least, whatever tags say, which lag. */
 export const TOMBSTONE_MS = 10_000;
@@ -27,7 +28,7 @@ interface Change {
   readonly at: number;
 }
 
-interface Tombstone extends Withdrawal {
+interface Tombstone extends MemberLife {
   readonly seq: number;
   readonly at: number;
   /** The host has announced the member anew since, with this count. */
@@ -91,7 +92,7 @@ export class HostBook {
     for (const record of delta.changed) this.#announce({ record, seq: delta.seq, at: now });
   }
 
-  #bury({ id, incarnation }: Withdrawal, seq: number, now: number): void {
+  #bury({ id, incarnation }: MemberLife, seq: number, now: number): void {
     const key = `${id}.${incarnation}`;
     const known = this.#tombstones.get(key);
     if (known && !isNewerSeq(seq, known.lifted ?? known.seq)) return;

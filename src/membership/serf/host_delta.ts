@@ -13,8 +13,9 @@
  */
 import type { Member } from "../view.ts";
 import { fromDigits } from "./digits.ts";
-import { encodeRecord, type HostRecord, isSerfIncarnation, readRecord } from "./host_record.ts";
+import { encodeRecord, type HostRecord, readRecord } from "./host_record.ts";
 import { hostHash, seqDigits } from "./host_tag.ts";
+import { lifeText, type MemberLife, readLife } from "./member_life.ts";
 
 /** The name of the user event. */
 export const DELTA_EVENT = "tc";
@@ -23,15 +24,6 @@ export const DELTA_EVENT = "tc";
 export const MAX_DELTA = 400;
 
 const HEADER = 14;
-const WITHDRAWN = /-([a-z0-9-]{1,8})\.([a-z0-9]{6})/y;
-
-/** A member that is no more. */
-export interface Withdrawal {
-  /** Its id. */
-  readonly id: string;
-  /** Its incarnation. */
-  readonly incarnation: string;
-}
 
 /** What has changed on a host. */
 export interface HostChange {
@@ -46,7 +38,7 @@ export interface HostChange {
   /** Members that are new or have changed. */
   readonly changed: readonly Member[];
   /** Members that were withdrawn. */
-  readonly withdrawn: readonly Withdrawal[];
+  readonly withdrawn: readonly MemberLife[];
 }
 
 /** A delta as it was read. */
@@ -58,7 +50,7 @@ export interface HostDelta {
   /** Records of members that are new or have changed. */
   readonly changed: readonly HostRecord[];
   /** Members that were withdrawn. */
-  readonly withdrawn: readonly Withdrawal[];
+  readonly withdrawn: readonly MemberLife[];
 }
 
 /**
@@ -69,11 +61,14 @@ export interface HostDelta {
  */
 export function encodeDelta(change: HostChange): string[] {
   const header = change.clusterTag + hostHash(change.agentName) + seqDigits(change.seq);
-  const items = [
-    ...change.withdrawn.filter(({ incarnation }) => isSerfIncarnation(incarnation))
-      .map(({ id, incarnation }) => `-${id}.${incarnation}`),
+  return payloadsOf(header, [
+    ...change.withdrawn.flatMap((life) => lifeText(life) ?? []),
     ...change.changed.map((member) => `+${encodeRecord(member, change.agentAddress)}`),
-  ];
+  ]);
+}
+
+/** The payloads that begin with a header and hold all items, each of {@linkcode MAX_DELTA} bytes at most; none without any. */
+export function payloadsOf(header: string, items: readonly string[]): string[] {
   const payloads: string[] = [];
   let payload = "";
   for (const item of items) {
@@ -93,22 +88,14 @@ export function decodeDelta(payload: string, clusterTag: string): HostDelta | un
   if (payload.length > 512 || payload.slice(0, 5) !== clusterTag || seq === undefined) return undefined;
   if (fromDigits(payload, 5, 5) === undefined) return undefined;
   const changed: HostRecord[] = [];
-  const withdrawn: Withdrawal[] = [];
+  const withdrawn: MemberLife[] = [];
   for (let at = HEADER; at < payload.length;) {
     const read = payload[at] === "+" ? readRecord(payload, at + 1) : undefined;
-    const gone = read ? undefined : readWithdrawal(payload, at);
+    const gone = read ? undefined : readLife(payload, at);
     if (read) changed.push(read.record);
-    else if (gone) withdrawn.push(gone.withdrawal);
+    else if (gone) withdrawn.push(gone.life);
     else return undefined;
     at = read?.end ?? gone?.end ?? payload.length;
   }
   return { host: payload.slice(5, 10), seq, changed, withdrawn };
-}
-
-function readWithdrawal(payload: string, at: number): { withdrawal: Withdrawal; end: number } | undefined {
-  WITHDRAWN.lastIndex = at;
-  const match = WITHDRAWN.exec(payload);
-  const [text, id, incarnation] = match ?? [];
-  if (text === undefined || id === undefined || incarnation === undefined) return undefined;
-  return { withdrawal: { id, incarnation }, end: at + text.length };
 }

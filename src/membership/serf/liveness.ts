@@ -11,6 +11,7 @@ import type { Metrics } from "../../lib/metrics.ts";
 import type { Member } from "../view.ts";
 import { Arrears } from "./arrears.ts";
 import type { LiveHost } from "./cluster_book.ts";
+import { DeathNotices, decodeNotice } from "./death_notice.ts";
 import { Examiner } from "./examiner.ts";
 import { decodeDelta } from "./host_delta.ts";
 import { hostHash } from "./host_tag.ts";
@@ -23,7 +24,7 @@ import type { SerfQueryEvent } from "./serf_types.ts";
 /** Options of {@linkcode Liveness}. */
 export interface LivenessOptions {
   /** The host's agent. */
-  readonly agent: Pick<SerfClient, "connected" | "query" | "respond">;
+  readonly agent: Pick<SerfClient, "connected" | "query" | "respond" | "userEvent">;
   /** Time. */
   readonly clock: Clock;
   /** Where events go. */
@@ -90,11 +91,14 @@ export class Liveness {
   readonly #backAt: Map<string, number> = new Map();
   readonly #arrears: Arrears = new Arrears();
   readonly #examiner: Examiner;
+  readonly #notices: DeathNotices;
   readonly #timers: Cancel[] = [];
   /** The own name as others are told it. */
   readonly #selfHash: string;
   #asked = 0;
   #askedAt = -Infinity;
+  /** A question that is due before the next regular one. */
+  #hurried: Cancel | undefined;
   #lateAt = -Infinity;
 
   /** Does nothing until `start`. */
@@ -105,7 +109,9 @@ export class Liveness {
       ...options,
       mayDrop: (host, now) => options.quorum.mayDrop(host, now),
       onStir: () => this.#hurry(),
+      onFound: (host, member) => this.#notices.add(host, member),
     });
+    this.#notices = new DeathNotices(options);
   }
 
   /** Begins. */
@@ -126,6 +132,13 @@ export class Liveness {
   /** Ends. */
   stop(): void {
     for (const cancel of this.#timers) cancel();
+    this.#hurried?.();
+    this.#notices.stop();
+  }
+
+  /** The members of a host have been given up: the others are told, and see whether they may as well. */
+  dropped(host: string, members: readonly Member[]): void {
+    for (const member of members) this.#notices.add(host, member);
   }
 
   /** The agent is back: what was not heard meanwhile is nobody's fault. */
@@ -133,12 +146,6 @@ export class Liveness {
     this.#heardAt.clear();
     this.#answering.clear();
     this.ask();
-  }
-
-  /** Whether a host's bridge was heard of late. */
-  answers(host: string): boolean {
-    const { clock } = this.#options;
-    return clock.now() - (this.#heardAt.get(host) ?? -Infinity) < SILENT_MS;
   }
 
   /** Answers the query of another bridge. */
@@ -221,8 +228,14 @@ export class Liveness {
     this.#hurry();
   }
 
+  /** Whether a host's bridge was heard of late. */
+  #answers(host: string): boolean {
+    const { clock } = this.#options;
+    return clock.now() - (this.#heardAt.get(host) ?? -Infinity) < SILENT_MS;
+  }
+
   #anySilent(): boolean {
-    return this.#options.hosts().some(({ name }) => !this.answers(name));
+    return this.#options.hosts().some(({ name }) => !this.#answers(name));
   }
 
   /** Looks for hosts whose bridge is silent. */
@@ -245,13 +258,29 @@ export class Liveness {
     for (const map of [this.#heardAt, this.#backAt]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
     }
-    for (const name of this.#answering) if (!this.answers(name)) this.#answering.delete(name);
+    for (const name of this.#answering) if (!this.#answers(name)) this.#answering.delete(name);
   }
 
   /** The bridge answers again, and what it has published last is here. */
   #acquit(host: LiveHost, now: number): void {
     this.#options.onProof(host.name);
     this.#examiner.acquit(host, now - (this.#backAt.get(host.name) ?? -Infinity) >= SETTLED_MS);
+  }
+
+  /**
+   * Takes the payload of a notice: another bridge has found members of a host dead. The bridge there counts as silent from
+   * now on until it answers, so that all see at the same time what has become of its members.
+   */
+  told(payload: string): void {
+    const { clock, clusterTag, hosts } = this.#options;
+    const notice = decodeNotice(payload, clusterTag);
+    if (!notice) return;
+    this.#hurry();
+    const host = hosts().find(({ name }) => hostHash(name) === notice.host);
+    if (!host) return;
+    const silentSince = clock.now() - SILENT_MS;
+    this.#heardAt.set(host.name, Math.min(silentSince, this.#heardAt.get(host.name) ?? silentSince));
+    this.#examiner.told(host, notice.lives);
   }
 
   /** Takes the payload of a delta: whom a bridge announces anew, it has heard. */
@@ -263,8 +292,14 @@ export class Liveness {
     if (host) this.#examiner.announced(host, delta.changed);
   }
 
-  /** Asks at once, where that was not done just now. */
+  /** Asks at once, or as soon as the last question is old enough. */
   #hurry(): void {
-    if (this.#options.clock.now() - this.#askedAt >= HURRY_MS) this.ask();
+    const { clock } = this.#options;
+    const waitMs = this.#askedAt + HURRY_MS - clock.now();
+    if (waitMs <= 0) return this.ask();
+    this.#hurried ??= clock.after(waitMs, () => {
+      this.#hurried = undefined;
+      this.#hurry();
+    });
   }
 }

@@ -95,6 +95,7 @@ export class SerfHost implements MemberBook {
         this.#liveness?.announced(payload);
         this.#resolve();
       },
+      onNotice: (payload) => this.#liveness?.told(payload),
       onQuery: (query) => this.#asked(query),
       onUp: () => {
         this.#liveness?.forgive();
@@ -340,7 +341,9 @@ export class SerfHost implements MemberBook {
     const chats = this.#own.list.filter(({ role }) => role === "chat");
     const now = this.#options.clock.now();
     const { withdraw, drop } = side.judge(this.#known(), chats.length > 0, this.#book.kept(), now);
-    for (const name of drop) this.#book.drop(name);
+    for (const name of drop) {
+      if (this.#book.drop(name)) this.#liveness?.dropped(name, this.#book.membersOf(name, now));
+    }
     for (const { id, incarnation } of withdraw ? chats : []) this.#revoke(id, incarnation, "sealed");
     if (side.awaits !== awaited) this.#publisher.changed();
     this.#resolve();

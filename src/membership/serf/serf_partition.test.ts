@@ -238,6 +238,26 @@ describe("with seal", () => {
     all.end();
   });
 
+  test("the side with the majority takes over on all of its hosts at the same time, whenever each of them asks", async () => {
+    for (let apart = 100; apart < 1000; apart += 100) {
+      const all = await hosts("abc", "seal");
+      all.bridge("b").kill();
+      await all.clock.run(apart);
+      await all.startBridge("b");
+      await after(all, () => sealed(all, "b") === "");
+      all.bridge("b").register("chat-b", "10.0.0.2:7001", "bbbbbb", { slot: 1 });
+      await all.clock.run(10_000);
+      expect(all.list).toEqual(["chat-a 0 alive", "chat-b 1 alive", "chat-c 2 alive"]);
+      all.gossip.part(["a", "b"], ["c"]);
+      await after(all, () => chats(all, "a") === "ab" || chats(all, "b") === "ab");
+      expect([apart, await all.clock.until(() => chats(all, "a") === chats(all, "b"), 300)]).toEqual([
+        apart,
+        true,
+      ]);
+      all.end();
+    }
+  });
+
   test("hosts that have sealed count on while their ChatServers are still to come back", async () => {
     const all = await hosts("abc", "seal");
     all.gossip.part(["a"], ["b"], ["c"]);
