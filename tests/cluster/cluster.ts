@@ -61,7 +61,9 @@ export class Cluster {
 
   /** Wakes whatever a test that failed has left asleep, and starts whatever does not run. */
   async whole(): Promise<void> {
-    for (const one of [this.#bridge, ...this.#chats.values(), ...this.#proxies.values()]) one?.signal("SIGCONT");
+    for (const one of [this.#bridge, ...this.#chats.values(), ...this.#proxies.values()]) {
+      one?.signal("SIGCONT");
+    }
     if (!this.#bridge || this.#bridge.ended) await this.startBridge();
     const { chats, proxies } = this.lineup;
     await Promise.all([

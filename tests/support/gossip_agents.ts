@@ -49,6 +49,8 @@ export class Gossip {
   readonly agents: Map<string, GossipAgent> = new Map();
   /** Pairs, as `a>b`, of which the first is not heard by the second. */
   readonly lost: Set<string> = new Set();
+  /** The user events that were sent, by whom. */
+  readonly events: { readonly from: string; readonly name: string; readonly payload: Uint8Array }[] = [];
   /** Counts queries. */
   queries = 0;
 
@@ -190,6 +192,11 @@ export class GossipAgent {
     for (const client of this.#clients) client.hear(event);
   }
 
+  /** Its clients hear a user event, of now or, as Serf tells them to who joins, of long ago. */
+  hear(name: string, payload: Uint8Array): void {
+    this.tell({ type: "user", name, payload, ltime: 0, coalesce: false });
+  }
+
   /** Its clients hear a query; what they answer goes to `answer`. */
   ask(name: string, payload: Uint8Array, answer: (payload: Uint8Array) => void): void {
     const id = ++this.#gossip.queries;
@@ -277,10 +284,10 @@ class GossipClient implements SerfAgent {
 
   async userEvent(name: string, payload: Uint8Array): Promise<void> {
     await this.#call();
-    const { agents, times: { eventMs } } = this.#gossip;
-    const event = { type: "user", name, payload, ltime: 0, coalesce: false } as const;
+    const { agents, events, times: { eventMs } } = this.#gossip;
+    events.push({ from: this.agentName, name, payload });
     for (const to of agents.keys()) {
-      this.#gossip.carry(this.agentName, to, eventMs, (agent) => agent.tell(event));
+      this.#gossip.carry(this.agentName, to, eventMs, (agent) => agent.hear(name, payload));
     }
   }
 

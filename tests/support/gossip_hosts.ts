@@ -8,6 +8,7 @@ import { noLog } from "../../src/lib/log.ts";
 import { Metrics } from "../../src/lib/metrics.ts";
 import type { OnPartition } from "../../src/membership/bridge_agent.ts";
 import { placementKey } from "../../src/membership/placement.ts";
+import type { Sign } from "../../src/membership/serf/probe.ts";
 import { SerfHost } from "../../src/membership/serf/serf_host.ts";
 import type { Member } from "../../src/membership/view.ts";
 import { Gossip, type GossipAgent } from "./gossip_agents.ts";
@@ -42,6 +43,8 @@ export class GossipBridge {
       onPartition: all.onPartition,
       probe: ({ address }) => {
         all.probed.push(address);
+        const sign = all.signs.get(`${agent.name} ${address}`);
+        if (sign) return Promise.resolve(sign);
         if (all.lapsed.has(address)) return Promise.resolve("over");
         if (all.silent.has(address) || !all.reaches(agent.name, address)) return Promise.resolve("nothing");
         return Promise.resolve(all.refusing.has(address) ? "refused" : "life");
@@ -99,6 +102,8 @@ export class GossipHosts {
   readonly lapsed: Set<string> = new Set();
   /** Addresses where nobody listens. */
   readonly refusing: Set<string> = new Set();
+  /** What one host alone gets from an address, by `host address`. */
+  readonly signs: Map<string, Sign> = new Map();
   /** Addresses of members that were asked for one. */
   readonly probed: string[] = [];
   readonly #bridges: Map<string, GossipBridge> = new Map();

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { incarnation, memberId } from "../../../tests/support/host_members.ts";
+import { VirtualClock } from "../../../tests/support/virtual_clock.ts";
+import { noLog } from "../../lib/log.ts";
 import { placementKey } from "../placement.ts";
-import { type DeathNotice, decodeNotice, encodeNotice } from "./death_notice.ts";
+import { type DeathNotice, DeathNotices, decodeNotice, encodeNotice } from "./death_notice.ts";
 import { clusterTag, hostHash } from "./host_tag.ts";
 
 const TAG = clusterTag("main", placementKey());
@@ -53,4 +55,22 @@ test("whatever an event holds, reading it never fails", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test("those of a host who are found within moments are one event; after the end nobody is told", async () => {
+  const clock = new VirtualClock();
+  const sent: string[] = [];
+  const agent = {
+    userEvent: (name: string, payload: Uint8Array) =>
+      Promise.resolve(void sent.push(`${name} ${new TextDecoder().decode(payload)}`)),
+  };
+  const notices = new DeathNotices({ agent, clock, log: noLog, clusterTag: TAG });
+  notices.add("a", { id: "c-1", incarnation: "abc123" });
+  notices.add("a", { id: "c-2", incarnation: "abc124" });
+  await clock.run(100);
+  expect(sent).toEqual([`tc-dead ${TAG}${hostHash("a")}-c-1.abc123-c-2.abc124`]);
+  notices.stop();
+  notices.add("a", { id: "c-4", incarnation: "abc126" });
+  await clock.run(100);
+  expect(sent.length).toBe(1);
 });

@@ -74,6 +74,7 @@ export class DeathNotices {
   /** Who is to be named, by host. */
   readonly #lives: Map<string, MemberLife[]> = new Map();
   #cancel: Cancel | undefined;
+  #stopped = false;
 
   /** Sends nothing at first. */
   constructor(options: DeathNoticesOptions) {
@@ -82,12 +83,14 @@ export class DeathNotices {
 
   /** A member was found dead here. */
   add(host: string, life: MemberLife): void {
+    if (this.#stopped) return;
     this.#lives.set(host, [...this.#lives.get(host) ?? [], life]);
     this.#cancel ??= this.#options.clock.after(GATHER_MS, () => this.#send());
   }
 
   /** Sends no more. */
   stop(): void {
+    this.#stopped = true;
     this.#cancel?.();
     this.#lives.clear();
   }

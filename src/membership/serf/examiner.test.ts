@@ -15,19 +15,36 @@ const chat: Member = {
   slot: 0,
 };
 
+const proxy: Member = {
+  id: "proxy-1",
+  role: "proxy",
+  address: "10.0.0.3:8080",
+  incarnation: "cdcccc",
+  state: "alive",
+};
+
 function host(...members: readonly Member[]): LiveHost {
   return { name: "c", address: "10.0.0.3", members, seq: 1 };
 }
 
+interface Examined {
+  readonly it: Examiner;
+  readonly judged: string[];
+  readonly standing: Set<string>;
+  /** Ids of members that give signs of life. */
+  readonly living: Set<string>;
+}
+
 /** One whose members give no sign of life. */
-function examiner(): { readonly it: Examiner; readonly judged: string[]; readonly standing: Set<string> } {
+function examiner(): Examined {
   const judged: string[] = [];
   const standing = new Set<string>();
+  const living = new Set<string>();
   const it = new Examiner({
     clock: new VirtualClock(),
     log: noLog,
     metrics: new Metrics(),
-    probe: () => Promise.resolve("nothing"),
+    probe: ({ id }) => Promise.resolve(living.has(id) ? "life" : "nothing"),
     mayDrop: () => true,
     onVerdict: (_, { id }, dead) => {
       judged.push(`${id} ${dead}`);
@@ -39,14 +56,14 @@ function examiner(): { readonly it: Examiner; readonly judged: string[]; readonl
     onStir: () => {},
     onFound: (_, { id }) => judged.push(`${id} found`),
   });
-  return { it, judged, standing };
+  return { it, judged, standing, living };
 }
 
-async function question(it: Examiner, times: number): Promise<void> {
+async function question(it: Examiner, times: number, all = host(chat)): Promise<void> {
   for (let i = 0; i < times; i++) {
-    it.question(host(chat));
+    it.question(all);
     await new Promise<void>((resolve) => queueMicrotask(() => queueMicrotask(resolve)));
-    it.keep([host(chat)]);
+    it.keep([all]);
   }
 }
 
@@ -94,4 +111,30 @@ test("the word from elsewhere alone is no death, nor is it of another life", asy
   it.keep([host()]);
   for (let i = 0; i < 5; i++) it.told(host(chat), [chat]);
   expect(judged).toEqual([]);
+});
+
+test("the word from elsewhere alone is no death after a verdict that has ended by itself", async () => {
+  const { it, judged, standing, living } = examiner();
+  await question(it, 2);
+  standing.clear();
+  it.keep([host(chat)]);
+  living.add(chat.id);
+  judged.length = 0;
+  it.told(host(chat), [chat]);
+  expect(judged).toEqual([]);
+});
+
+test("the word about a proxy beside a ChatServer that lives ends nobody, and hides no later find", async () => {
+  const all = host(chat, proxy);
+  const { it, judged, living } = examiner();
+  await question(it, 3, all);
+  it.announced(all, [chat]);
+  judged.length = 0;
+  living.add(chat.id);
+  it.told(all, [proxy]);
+  await question(it, 3, all);
+  expect(judged).toEqual([]);
+  living.clear();
+  await question(it, 6, all);
+  expect(judged).toEqual(["chat-1 found", "chat-1 true", "proxy-1 found", "proxy-1 true"]);
 });

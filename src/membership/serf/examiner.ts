@@ -48,8 +48,8 @@ export class Examiner {
   readonly #strikes: Map<string, number> = new Map();
   /** Who was found dead, by the same. */
   readonly #dead: Map<string, { readonly host: string; readonly member: Member }> = new Map();
-  /** Who was found dead elsewhere. */
-  readonly #told: Set<string> = new Set();
+  /** Who was found dead elsewhere, by the same. */
+  readonly #told: Map<string, { readonly host: string; readonly member: Member }> = new Map();
   /** Who has given one sign of life. */
   readonly #stirring: Set<string> = new Set();
   readonly #probing: Set<string> = new Set();
@@ -64,6 +64,11 @@ export class Examiner {
   /** A host's agent has acknowledged a question: the network to it is whole. */
   acked(host: string): void {
     this.#ackedAt.set(host, this.#options.clock.now());
+    // What was refused before counts only now.
+    for (const [key, told] of this.#told) {
+      const asked = told.host === host && told.member.role === "chat" && !this.#dead.has(key);
+      if (asked) void this.#examine(host, told.member, true);
+    }
   }
 
   /** Forgets what says nothing any more: these are all hosts whose agents live. */
@@ -74,6 +79,7 @@ export class Examiner {
       if (this.#options.isDead(host, id, incarnation)) continue;
       this.#dead.delete(key);
       this.#told.delete(key);
+      this.#strikes.delete(key);
     }
     if (this.#strikes.size + this.#stirring.size + this.#told.size === 0) return;
     const lives = new Set(hosts.flatMap(({ name, members }) => members.map((member) => keyOf(name, member))));
@@ -104,12 +110,15 @@ export class Examiner {
    * has come of asking them here, or comes of it now. Proxies are asked in their turn.
    */
   told(host: LiveHost, lives: readonly MemberLife[]): void {
+    const chatLives = host.members.some((one) =>
+      one.role === "chat" && !this.#dead.has(keyOf(host.name, one))
+    );
     for (const { id, incarnation } of lives) {
       const member = host.members.find((one) => one.id === id && one.incarnation === incarnation);
-      if (!member) continue;
+      if (!member || (member.role === "proxy" && chatLives)) continue;
       const key = keyOf(host.name, member);
       if (this.#dead.has(key) || this.#told.has(key)) continue;
-      this.#told.add(key);
+      this.#told.set(key, { host: host.name, member });
       this.#strike(host.name, member, "nothing");
       if (member.role === "chat") void this.#examine(host.name, member, true);
     }
@@ -119,7 +128,6 @@ export class Examiner {
   #relieve(host: string, proxy: Member, askable: boolean): void {
     const key = keyOf(host, proxy);
     if (askable && this.#dead.has(key)) void this.#examine(host, proxy, true);
-    else if (askable) this.#strikes.delete(key);
     else this.#forgive(host, proxy);
   }
 

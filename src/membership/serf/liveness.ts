@@ -74,6 +74,12 @@ const SILENT_MS = 3000;
 const PROBE_EVERY_MS = 500;
 /** A question that something makes necessary is asked at once where the last one is so old, and as often the tag written. */
 const HURRY_MS = 200;
+/**
+ * Whose bridge has answered within so long, or was not known before, is not silent, whatever others say: they may not hear it,
+ * or Serf tells again what they said long ago. A bridge that was silent for 3 s to another one, which asks each second as
+ * this one does, was for 2 s here.
+ */
+const FRESH_MS = 1500;
 /** A bridge that answers again has withdrawn by then whom it found in its agent's tag and nobody else. */
 const SETTLED_MS = 5000;
 
@@ -100,6 +106,9 @@ export class Liveness {
   /** A question that is due before the next regular one. */
   #hurried: Cancel | undefined;
   #lateAt = -Infinity;
+  /** When somebody told of the dead of a host last. */
+  readonly #toldAt: Map<string, number> = new Map();
+  #stopped = false;
 
   /** Does nothing until `start`. */
   constructor(options: LivenessOptions) {
@@ -131,13 +140,15 @@ export class Liveness {
 
   /** Ends. */
   stop(): void {
+    this.#stopped = true;
     for (const cancel of this.#timers) cancel();
     this.#hurried?.();
     this.#notices.stop();
   }
 
-  /** The members of a host have been given up: the others are told, and see whether they may as well. */
+  /** The members of a host have been given up: the others are told, where that was not just done, and see whether they may. */
   dropped(host: string, members: readonly Member[]): void {
+    if (this.#options.clock.now() - (this.#toldAt.get(host) ?? -Infinity) < ASK_MS) return;
     for (const member of members) this.#notices.add(host, member);
   }
 
@@ -180,6 +191,8 @@ export class Liveness {
   async #ask(): Promise<void> {
     const { agent, clock, log, clusterTag, quorum, hosts } = this.#options;
     if (!agent.connected) return;
+    this.#hurried?.();
+    this.#hurried = undefined;
     const number = ++this.#asked;
     const now = this.#askedAt = clock.now();
     quorum.asked(number, now);
@@ -258,6 +271,7 @@ export class Liveness {
     for (const map of [this.#heardAt, this.#backAt]) {
       for (const name of map.keys()) if (!seen.has(name)) map.delete(name);
     }
+    for (const [name, at] of this.#toldAt) if (now - at >= ASK_MS) this.#toldAt.delete(name);
     for (const name of this.#answering) if (!this.#answers(name)) this.#answering.delete(name);
   }
 
@@ -272,15 +286,19 @@ export class Liveness {
    * now on until it answers, so that all see at the same time what has become of its members.
    */
   told(payload: string): void {
-    const { clock, clusterTag, hosts } = this.#options;
+    const { clock, clusterTag, hosts, nameOf, self } = this.#options;
     const notice = decodeNotice(payload, clusterTag);
-    if (!notice) return;
+    const name = notice && nameOf(notice.host);
+    if (!notice || name === undefined || name === self) return;
+    const now = clock.now();
+    const host = hosts().find((one) => one.name === name);
+    const heardAt = this.#heardAt.get(name) ?? now;
+    if (host && now - heardAt < FRESH_MS) return;
+    this.#toldAt.set(name, now);
+    // Before the question, which then asks for acknowledgements.
+    if (host) this.#heardAt.set(name, Math.min(now - SILENT_MS, heardAt));
     this.#hurry();
-    const host = hosts().find(({ name }) => hostHash(name) === notice.host);
-    if (!host) return;
-    const silentSince = clock.now() - SILENT_MS;
-    this.#heardAt.set(host.name, Math.min(silentSince, this.#heardAt.get(host.name) ?? silentSince));
-    this.#examiner.told(host, notice.lives);
+    if (host) this.#examiner.told(host, notice.lives);
   }
 
   /** Takes the payload of a delta: whom a bridge announces anew, it has heard. */
@@ -294,6 +312,7 @@ export class Liveness {
 
   /** Asks at once, or as soon as the last question is old enough. */
   #hurry(): void {
+    if (this.#stopped) return;
     const { clock } = this.#options;
     const waitMs = this.#askedAt + HURRY_MS - clock.now();
     if (waitMs <= 0) return this.ask();
