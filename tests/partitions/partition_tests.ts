@@ -20,6 +20,13 @@ export function onFourHosts(
     let cluster: PartitionCluster;
     beforeAll(async () => void (cluster = await PartitionCluster.open({ hosts: 4, partition })), 120_000);
     afterAll(() => cluster.end());
-    tests((title, run) => shown(title, () => cluster.logs(), () => run(cluster)));
+    tests((title, run) =>
+      shown(title, () => cluster.logs(), async () => {
+        // A test that failed has left the network cut.
+        await cluster.hosts.heal();
+        await cluster.agree();
+        await run(cluster);
+      })
+    );
   });
 }
