@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { BridgeMembership } from "../../src/membership/bridge_client.ts";
+import { NEWCOMER_MS } from "../../src/membership/serf/quorum.ts";
 import type { View } from "../../src/membership/view.ts";
 import { systemTransport } from "../../transports/system.ts";
 import type { ProxyPlace } from "../support/clients.ts";
@@ -16,6 +17,15 @@ import { root, runtime } from "../support/runtimes.ts";
 import { placedRooms } from "../support/rooms.ts";
 import { CHAT_LIMITS } from "../support/scenario.ts";
 import { until } from "../support/until.ts";
+
+/** Bridges look who has become known, and who counts, several times in so long. */
+const LOOK_MS = 1000;
+
+/** A host counts a fixed time after the others know of its ChatServer: waits for that from when all know of all. */
+async function counted(): Promise<void> {
+  const known = performance.now();
+  await until(() => performance.now() - known >= NEWCOMER_MS + LOOK_MS, "all hosts to count");
+}
 
 /** What the application has said of a room, with the machine's time in milliseconds. */
 export interface AppEvent {
@@ -71,13 +81,17 @@ export class PartitionCluster {
     this.#places = hosts.numbers.map(() => ({}));
   }
 
-  /** Starts agents and all roles; resolves when every bridge lists everybody, alike. */
+  /**
+   * Starts agents and all roles; resolves when every bridge lists everybody, alike, and with `seal` when all hosts count in
+   * the majority of all: a cut before that stops more of them than it has to.
+   */
   static async open({ hosts: size, partition }: PartitionClusterOptions): Promise<PartitionCluster> {
     const hosts = await Hosts.open(size, { agent: { config: { reconnect_interval: "5s" } } });
     const cluster = new PartitionCluster(hosts, partition);
     try {
       await Promise.all(hosts.numbers.map((host) => cluster.startHost(host)));
       await cluster.agree();
+      if (partition === "seal") await counted();
     } catch (error) {
       console.error(cluster.logs());
       await cluster.end();
